@@ -1,0 +1,28 @@
+"""Named bounds of the language implementation.
+
+Cedar itself sets only the 64-bit range; the other bounds keep every parser total: whatever the input, the answer is
+a value or one of this package's errors, never an exhausted stack or memory.
+"""
+
+from typing import Final
+
+LONG_MIN: Final = -(2**63)
+LONG_MAX: Final = 2**63 - 1
+
+MAX_POLICY_TEXT: Final = 16 * 1024 * 1024
+"""Characters in one policy text."""
+
+MAX_SCHEMA_TEXT: Final = 4 * 1024 * 1024
+"""Characters in one schema text."""
+
+MAX_JSON_TEXT: Final = 256 * 1024 * 1024
+"""Characters in one JSON document."""
+
+MAX_EXPRESSION_DEPTH: Final = 128
+"""Levels of nesting in an expression. A chain of `&&` or of `||` is one level, however long."""
+
+MAX_JSON_DEPTH: Final = 128
+"""Levels of nesting in JSON data, the reference engine's own bound."""
+
+MAX_IP_TEXT: Final = 43
+"""Characters in the argument of `ip()`."""

@@ -1,0 +1,1 @@
+"""Facts: entities, posture and grants, under one revision."""

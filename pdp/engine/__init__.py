@@ -1,0 +1,1 @@
+"""The decision: facts joined to a request, compiled policies asked, the answer explained."""

@@ -1,0 +1,1 @@
+"""What policies mean: the operators, the interpreter (the oracle) and the decision over a set of policies."""

@@ -1,0 +1,1 @@
+"""Verified credentials in, Cedar entities out."""
