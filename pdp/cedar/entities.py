@@ -4,7 +4,7 @@ An entity's `ancestors` are the transitive closure of its parents, computed once
 that is not in the store is allowed, counts as an ancestor, and has no ancestors of its own.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, final
 
@@ -38,9 +38,15 @@ class Entity:
 
 @final
 class Entities:
-    """An immutable store of entities by uid, with closed ancestors."""
+    """An immutable store of entities by uid, with closed ancestors.
 
-    __slots__ = ("_by_uid",)
+    `lookup(uid)` gives the entity, or None when the store does not hold it. It is an attribute and not a method because
+    it is the hottest call there is: compiled policies bind it once per decision.
+    """
+
+    __slots__ = ("_by_uid", "_overlay", "lookup")
+
+    lookup: Callable[[EntityUID], Entity | None]
 
     def __init__(self, entities: Iterable[Entity] = ()) -> None:
         """Raises EntityError for a cycle, or for one uid given twice with different contents."""
@@ -53,32 +59,43 @@ class Entities:
                     help="keep one entry for each entity",
                 )
         closure = _close({uid: entity.parents for uid, entity in given.items()})
-        self._by_uid: Final = {
+        self._by_uid: dict[EntityUID, Entity] = {
             uid: Entity(uid, entity.attrs, entity.parents, entity.tags, closure[uid]) for uid, entity in given.items()
         }
+        self._overlay: dict[EntityUID, Entity] = {}
+        self.lookup = self._by_uid.get
 
     def get(self, uid: EntityUID) -> Entity | None:
         """The entity, or None when the store does not hold it."""
-        return self._by_uid.get(uid)
+        return self.lookup(uid)
 
-    def as_mapping(self) -> Mapping[EntityUID, Entity]:
-        """The store itself, to be read and never changed."""
-        return self._by_uid
+    def overlaid(self, entity: Entity) -> "Entities":
+        """This store with one entity put in place of what it says of that uid; costs nothing per stored entity.
 
-    def with_entities(self, extra: Iterable[Entity]) -> "Entities":
-        """A store with these added; one that is present already is replaced."""
-        merged = dict(self._by_uid)
-        merged.update((entity.uid, entity) for entity in extra)
-        return Entities(merged.values())
+        The entity's ancestors are closed over the store. Entities below it keep the ancestors they have: an overlay is
+        for what a credential says of its own subject, and must not lend the subject's groups to anything else.
+        """
+        direct = entity.parents
+        above = (self.lookup(parent) for parent in direct)
+        ancestors = direct.union(*(parent.ancestors for parent in above if parent is not None))
+        if entity.uid in ancestors:
+            raise EntityError(f"`{entity.uid}` cannot be its own ancestor", help="remove it from its own groups")
+        closed = Entity(entity.uid, entity.attrs, direct, entity.tags, ancestors)
+        layered = Entities()
+        layered._by_uid = self._by_uid
+        layered._overlay = overlay = {**self._overlay, entity.uid: closed}
+        base = self._by_uid.get
+        layered.lookup = lambda uid: overlay.get(uid) or base(uid)
+        return layered
 
     def __iter__(self) -> Iterator[Entity]:
-        return iter(self._by_uid.values())
+        return iter((self._by_uid | self._overlay).values())
 
     def __len__(self) -> int:
-        return len(self._by_uid)
+        return len(self._by_uid.keys() | self._overlay.keys())
 
     def __contains__(self, uid: EntityUID) -> bool:
-        return uid in self._by_uid
+        return self.lookup(uid) is not None
 
 
 def _close(parents: Mapping[EntityUID, frozenset[EntityUID]]) -> dict[EntityUID, frozenset[EntityUID]]:

@@ -1,0 +1,107 @@
+"""The innermost decider: enrich, ask the compiled policies, explain.
+
+Two rules stand on top of exact Cedar, both towards deny: a `forbid` that failed to evaluate denies (Cedar alone would
+skip it, and a missing fact would open the door), and a request that does not fit the schema is refused unasked (a fact
+of the wrong type would make `==` false without a trace).
+"""
+
+from collections.abc import Callable, Iterable
+from typing import final
+
+from pdp.cedar.errors import CedarError
+from pdp.cedar.policy import Effect
+from pdp.cedar.response import Decision, Response
+from pdp.config import FreshnessConfig
+from pdp.engine.decider import (
+    CheckRequest,
+    DeterminingPolicy,
+    Obligation,
+    ReasonClass,
+    Verdict,
+    deny,
+)
+from pdp.engine.enrich import Enriched, enrich
+from pdp.engine.obligations import read_obligations
+from pdp.engine.snapshot import CurrentWorld, World
+
+
+@final
+class Evaluating:
+    """Decides from the current world. `now` gives milliseconds since 1970 UTC and is read once per request."""
+
+    def __init__(self, current: CurrentWorld, ages: FreshnessConfig, now: Callable[[], int]) -> None:
+        self._current = current
+        self._ages = ages
+        self._now = now
+
+    def decide(self, request: CheckRequest) -> Verdict:
+        """The answer; see the module's docstring for what it adds to Cedar's."""
+        world = self._current.world
+        if world is None:
+            return deny(ReasonClass.NOT_READY, "the decision point has not loaded its policies yet")
+        if request.min_revision > world.context_revision:
+            return _refuse(
+                world,
+                ReasonClass.CONTEXT_BEHIND,
+                f"context revision {request.min_revision} was demanded and {world.context_revision} is the newest here",
+            )
+        try:
+            enriched = enrich(request, world, self._now(), self._ages)
+        except CedarError as error:
+            return _refuse(world, ReasonClass.INVALID_REQUEST, error.message)
+        response = world.program.authorize(enriched.request, enriched.entities, enriched.not_in_force)
+        return explain(world, enriched, response)
+
+
+def explain(world: World, enriched: Enriched, response: Response) -> Verdict:
+    """Cedar's response as a verdict: fail closed on erring forbids, then say why and what to do."""
+    policy = world.program.policy
+    erring_forbids = sorted(id for id in response.erroring if policy(id).effect is Effect.FORBID)
+    if response.decision is Decision.ALLOW and not erring_forbids:
+        reason, determining = ReasonClass.ALLOWED, sorted(response.reasons)
+    elif response.decision is Decision.DENY and response.reasons:
+        reason, determining = ReasonClass.FORBIDDEN, sorted(response.reasons)
+    elif erring_forbids:
+        reason, determining = ReasonClass.POLICY_ERROR, erring_forbids
+    else:
+        reason, determining = ReasonClass.NOT_PERMITTED, []
+    policies = tuple(_describe(world, id) for id in determining)
+    return Verdict(
+        Decision.ALLOW if reason is ReasonClass.ALLOWED else Decision.DENY,
+        reason,
+        _message(reason, policies),
+        policies,
+        tuple(sorted(response.errors, key=lambda error: error.policy_id)),
+        tuple(_obligations(world, determining)),
+        world.policy_revision,
+        world.context_revision,
+        enriched.valid_until,
+    )
+
+
+def _describe(world: World, policy_id: str) -> DeterminingPolicy:
+    policy = world.program.policy(policy_id)
+    annotations = {name: value or "" for name, value in policy.annotations.items()}
+    return DeterminingPolicy(policy_id, policy.effect, annotations)
+
+
+def _obligations(world: World, policy_ids: Iterable[str]) -> Iterable[Obligation]:
+    for policy_id in policy_ids:
+        yield from read_obligations(world.program.policy(policy_id))
+
+
+def _message(reason: ReasonClass, policies: tuple[DeterminingPolicy, ...]) -> str:
+    match reason:
+        case ReasonClass.NOT_PERMITTED:
+            return "no policy permits this"
+        case ReasonClass.POLICY_ERROR:
+            return f"a guardrail could not be evaluated: {', '.join(policy.id for policy in policies)}"
+        case _:
+            stated = dict.fromkeys(policy.annotations.get("reason") or policy.id for policy in policies)
+            return "; ".join(stated)
+
+
+def _refuse(world: World, reason: ReasonClass, message: str) -> Verdict:
+    return deny(
+        reason, message, policy_revision=world.policy_revision, context_revision=world.context_revision
+    )
