@@ -20,6 +20,16 @@ class Freshness(Enum):
     UNKNOWN = "unknown"
 
 
+@unique
+class GrantStatus(Enum):
+    """Where `now` stands in a grant's interval [not_before, expires_at); NONE when there is no grant at all."""
+
+    ACTIVE = "active"
+    EXPIRED = "expired"
+    PENDING = "pending"
+    NONE = "none"
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Posture:

@@ -27,7 +27,7 @@ class FailClosed:
         """The inner answer, or a deny."""
         try:
             return self._inner.decide(request)
-        except Exception as error:  # noqa: BLE001  # the one place where every failure must become a deny
+        except Exception as error:  # the one place where every failure must become a deny
             self._report(error)
             return deny(ReasonClass.INTERNAL, "the decision point failed; the request is denied")
 

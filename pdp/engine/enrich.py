@@ -9,17 +9,17 @@ The engine owns four records of the Cedar context; a PEP that sends one of them 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, final
 
 from pdp.cedar.entities import Entities, Entity
-from pdp.cedar.errors import CedarError, ConformanceError
+from pdp.cedar.errors import CedarError
 from pdp.cedar.request import Request
 from pdp.cedar.schema.conform import check_entity, check_request
 from pdp.cedar.values import EntityUID, Record, Set, Value
 from pdp.config import FreshnessConfig
-from pdp.context import freshness
-from pdp.context.facts import Freshness, Grant, GrantStatus, Posture
+from pdp.context.facts import Freshness, Grant, GrantStatus
+from pdp.context.freshness import freshness, freshness_ends, grant_ends, grant_status
 from pdp.engine.decider import CheckRequest
 from pdp.engine.snapshot import World
 from pdp.evaluate.authorize import applies
@@ -55,25 +55,99 @@ def enrich(check: CheckRequest, world: World, now: int, ages: FreshnessConfig) -
     if taken := OWNED & check.context.fields.keys():
         names = ", ".join(f"`{name}`" for name in sorted(taken))
         raise RequestRefused(f"the context holds {names}", help="these names are written by the decision point alone")
-    entities = _with_subject(check.subject, world)
-    device = _device(check)
-    auth, auth_ends = _auth(check.subject, now, ages)
-    device_record, device_ends = _posture(device, world, now, ages.device)
-    workload_record, workload_ends = _posture(check.subject.uid, world, now, ages.workload)
-    bare = Request(check.subject.uid, check.action, check.resource)
+    subject = check.subject
+    entities = _with_subject(subject, world)
+    bare = Request(subject.uid, check.action, check.resource)
     covering = tuple(_covering(bare, entities, world))
-    grant, in_force = _grant(covering, now)
-    context = dict(check.context.fields)
-    context["auth"] = auth
-    context["device"] = Record(device_record if device is None else {**device_record, "id": device})
-    context["workload"] = Record(workload_record)
-    context["grant"] = grant
-    request = Request(bare.principal, bare.action, bare.resource, Record(context))
+    device = _device(check)
+    context = {
+        **check.context.fields,
+        "auth": _auth(subject, now, ages.authentication),
+        "device": _posture(device, world, now, ages.device, {} if device is None else {"id": device}),
+        "workload": _posture(subject.uid, world, now, ages.workload, {}),
+        "grant": _grant(covering, now),
+    }
+    request = replace(bare, context=Record(context))
     check_request(world.schema, request)
-    ends = (auth_ends, device_ends, workload_ends, check.subject.expires_at, *(_grant_ends(g, now) for g in covering))
+    ends = (
+        subject.expires_at,
+        freshness_ends(subject.authenticated_at, ages.authentication, now),
+        _posture_ends(device, world, now, ages.device),
+        _posture_ends(subject.uid, world, now, ages.workload),
+        *(grant_ends(grant, now) for grant in covering),
+    )
     return Enriched(
         request,
         entities,
-        frozenset(grant.id for grant in covering if grant.id not in in_force),
+        frozenset(grant.id for grant in covering if grant_status(grant, now) is not GrantStatus.ACTIVE),
         min((end for end in ends if end is not None), default=None),
     )
+
+
+def _with_subject(subject: Subject, world: World) -> Entities:
+    """The stored entities; what the credential says of its own subject is laid over them, and a stored fact wins."""
+    stored = world.facts.entities
+    said = subject.entity
+    if not said.attrs and not said.parents:
+        return stored
+    known = stored.get(said.uid) or Entity(said.uid)
+    merged = Entity(said.uid, {**said.attrs, **known.attrs}, known.parents | said.parents, known.tags)
+    check_entity(world.schema, merged)
+    return stored.overlaid(merged)
+
+
+def _device(check: CheckRequest) -> EntityUID | None:
+    """The device of the request. A credential bound to one device is not honoured from another."""
+    bound, named = check.subject.device, check.device
+    if bound is not None and named is not None and bound != named:
+        raise RequestRefused(
+            f"the credential is bound to `{bound}` and the request names `{named}`",
+            help="ask with a credential of the device that makes the request",
+        )
+    return bound or named
+
+
+def _auth(subject: Subject, now: int, max_age: int) -> Record:
+    auth: dict[str, Value] = {
+        "method": subject.method.value,
+        "freshness": freshness(subject.authenticated_at, max_age, now).value,
+        "amr": Set(sorted(subject.amr)),
+    }
+    if subject.acr is not None:
+        auth["acr"] = subject.acr
+    return Record(auth)
+
+
+def _posture(subject: EntityUID | None, world: World, now: int, max_age: int, given: Mapping[str, Value]) -> Record:
+    posture = None if subject is None else world.facts.posture.get(subject)
+    state = freshness(None if posture is None else posture.observed_at, max_age, now)
+    facts = posture.facts if posture is not None and state is Freshness.FRESH else {}
+    return Record({**facts, **given, "freshness": state.value})
+
+
+def _posture_ends(subject: EntityUID | None, world: World, now: int, max_age: int) -> int | None:
+    posture = None if subject is None else world.facts.posture.get(subject)
+    return None if posture is None else freshness_ends(posture.observed_at, max_age, now)
+
+
+def _covering(request: Request, entities: Entities, world: World) -> Iterator[Grant]:
+    """Grants whose link's scope holds for this request, whether they are in force or not."""
+    if not world.grants:
+        return
+    principal = entities.get(request.principal)
+    above = frozenset() if principal is None else principal.ancestors
+    for holder in (request.principal, *above):
+        for grant in world.grants.get(holder, ()):
+            if applies(world.program.policy(grant.id), request, entities):
+                yield grant
+
+
+_RANK: Final = {GrantStatus.ACTIVE: 0, GrantStatus.EXPIRED: 1, GrantStatus.PENDING: 2}
+
+
+def _grant(covering: Iterable[Grant], now: int) -> Record:
+    """The best of them: one in force, else one that is over, else one to come; of equals the one that ends last."""
+    best = min(covering, key=lambda grant: (_RANK[grant_status(grant, now)], -grant.expires_at, grant.id), default=None)
+    if best is None:
+        return Record({"status": GrantStatus.NONE.value})
+    return Record({"status": grant_status(best, now).value, "id": best.id})

@@ -102,6 +102,4 @@ def _message(reason: ReasonClass, policies: tuple[DeterminingPolicy, ...]) -> st
 
 
 def _refuse(world: World, reason: ReasonClass, message: str) -> Verdict:
-    return deny(
-        reason, message, policy_revision=world.policy_revision, context_revision=world.context_revision
-    )
+    return deny(reason, message, policy_revision=world.policy_revision, context_revision=world.context_revision)

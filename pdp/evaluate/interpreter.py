@@ -41,15 +41,9 @@ def evaluate(expr: Expr, request: Request, entities: Entities) -> Value:
         case Variable(name):
             return _variable(name, request)
         case And(operands):
-            for operand in operands:
-                if not operators.as_bool(evaluate(operand, request, entities)):
-                    return False
-            return True
+            return all(operators.as_bool(evaluate(operand, request, entities)) for operand in operands)
         case Or(operands):
-            for operand in operands:
-                if operators.as_bool(evaluate(operand, request, entities)):
-                    return True
-            return False
+            return any(operators.as_bool(evaluate(operand, request, entities)) for operand in operands)
         case If(condition, consequent, alternative):
             chosen = operators.as_bool(evaluate(condition, request, entities))
             return evaluate(consequent if chosen else alternative, request, entities)

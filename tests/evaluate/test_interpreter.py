@@ -81,7 +81,7 @@ TRUE = [
     # sets
     "[1, true].contains(true) && ![1].contains(true)",
     "[].containsAll([]) && ![].containsAny([]) && [].isEmpty() && [1,2].containsAll([2]) && [1].containsAny([2,1])",
-    "context.set.contains(1) && context.set.contains(true) && context.set.contains(\"1\")",
+    'context.set.contains(1) && context.set.contains(true) && context.set.contains("1")',
     # extensions
     'ip("127.0.0.1").isLoopback() && ip("10.1.2.3").isInRange(ip("10.0.0.0/8")) && ip("::1").isIpv6()',
     '!ip("10.0.0.0/8").isInRange(ip("::/0"))',
