@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from typing import Final, final
 
 from pdp.cedar.errors import EntityError
+from pdp.cedar.limits import MAX_ANCESTORS
 from pdp.cedar.values import EntityUID, Record, Value
 
 _NO_VALUES: Final[Mapping[str, Value]] = {}
 _NO_UIDS: Final[frozenset[EntityUID]] = frozenset()
+_SHOWN_CYCLE: Final = 8
 
 
 @final
@@ -49,13 +51,14 @@ class Entities:
     lookup: Callable[[EntityUID], Entity | None]
 
     def __init__(self, entities: Iterable[Entity] = ()) -> None:
-        """Raises EntityError for a cycle, or for one uid given twice with different contents."""
+        """Raises EntityError for a cycle, one uid given twice with different contents, or more than MAX_ANCESTORS."""
         given: dict[EntityUID, Entity] = {}
         for entity in entities:
             first = given.setdefault(entity.uid, entity)
             if first is not entity and not first.same_as(entity):
                 raise EntityError(
                     f"entity `{entity.uid}` is given twice with different contents",
+                    uid=entity.uid,
                     help="keep one entry for each entity",
                 )
         closure = _close({uid: entity.parents for uid, entity in given.items()})
@@ -70,7 +73,7 @@ class Entities:
         return self.lookup(uid)
 
     def overlaid(self, entity: Entity) -> "Entities":
-        """This store with one entity put in place of what it says of that uid; costs nothing per stored entity.
+        """The store with one entity put in place of what it says of that uid; costs nothing per stored entity.
 
         The entity's ancestors are closed over the store. Entities below it keep the ancestors they have: an overlay is
         for what a credential says of its own subject, and must not lend the subject's groups to anything else.
@@ -79,7 +82,9 @@ class Entities:
         above = (self.lookup(parent) for parent in direct)
         ancestors = direct.union(*(parent.ancestors for parent in above if parent is not None))
         if entity.uid in ancestors:
-            raise EntityError(f"`{entity.uid}` cannot be its own ancestor", help="remove it from its own groups")
+            raise EntityError(
+                f"`{entity.uid}` cannot be its own ancestor", uid=entity.uid, help="remove it from its own groups"
+            )
         closed = Entity(entity.uid, entity.attrs, direct, entity.tags, ancestors)
         layered = Entities()
         layered._by_uid = self._by_uid
@@ -101,6 +106,7 @@ class Entities:
 def _close(parents: Mapping[EntityUID, frozenset[EntityUID]]) -> dict[EntityUID, frozenset[EntityUID]]:
     """Ancestors of every uid, depth first without recursion: a chain may be as long as the store."""
     closed: dict[EntityUID, frozenset[EntityUID]] = {}
+    total = 0
     for root in parents:
         if root in closed:
             continue
@@ -109,15 +115,38 @@ def _close(parents: Mapping[EntityUID, frozenset[EntityUID]]) -> dict[EntityUID,
             uid, pending = next(reversed(path.items()))
             parent = next((p for p in pending if p not in closed and p in parents), None)
             if parent is None:
-                direct = parents[uid]
-                closed[uid] = direct.union(*(closed.get(p, _NO_UIDS) for p in direct))
+                closed[uid] = ancestors = _with_ancestors(parents[uid], closed)
+                total += len(ancestors)
+                if total > MAX_ANCESTORS:
+                    raise EntityError(
+                        f"the hierarchy is too large: `{uid}` and the entities before it have {total} ancestors",
+                        uid=uid,
+                        help=f"a store may hold {MAX_ANCESTORS} in all; make the chains of parents shorter",
+                    )
                 del path[uid]
             elif parent in path:
-                cycle = list(path)[list(path).index(parent) :]
-                raise EntityError(
-                    "the hierarchy has a cycle: " + " in ".join(f"`{step}`" for step in (*cycle, parent)),
-                    help="remove one of these parents; an entity cannot be its own ancestor",
-                )
+                raise _cycle(list(path), parent)
             else:
                 path[parent] = iter(parents[parent])
     return closed
+
+
+def _with_ancestors(
+    direct: frozenset[EntityUID], closed: Mapping[EntityUID, frozenset[EntityUID]]
+) -> frozenset[EntityUID]:
+    """Parents and their ancestors; the same object as `direct` where there are no more, to save memory."""
+    above = [ancestors for ancestors in map(closed.get, direct) if ancestors]
+    return direct.union(*above) if above else direct
+
+
+def _cycle(path: list[EntityUID], parent: EntityUID) -> EntityError:
+    """The error for a path whose last entity has a parent on the path."""
+    cycle = path[path.index(parent) :]
+    steps = [f"`{step}`" for step in (*cycle, parent)]
+    if len(cycle) > _SHOWN_CYCLE:
+        steps[_SHOWN_CYCLE:-1] = [f"({len(cycle) - _SHOWN_CYCLE} more)"]
+    return EntityError(
+        "the hierarchy has a cycle: " + " in ".join(steps),
+        uid=parent,
+        help="remove one of these parents; an entity cannot be its own ancestor",
+    )

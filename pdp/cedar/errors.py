@@ -7,6 +7,7 @@ words and never class names; what to do about it stands in `help`.
 from enum import Enum, unique
 
 from pdp.cedar.source import Position, Source, Span
+from pdp.cedar.values import EntityUID
 
 
 class CedarError(Exception):
@@ -48,6 +49,12 @@ class ParseError(CedarError):
     code = "policy_syntax"
 
 
+class PrintError(CedarError):
+    """A policy or an expression that has no form in policy text; JSON or Python code can say more than text."""
+
+    code = "policy_print"
+
+
 class PolicySetError(CedarError):
     """Policies that are well-formed alone and wrong together: duplicate ids, links that do not fit."""
 
@@ -61,9 +68,21 @@ class JsonError(CedarError):
 
 
 class EntityError(CedarError):
-    """Entities that contradict each other: a cycle in the hierarchy, one id twice."""
+    """Entities that contradict each other: a cycle in the hierarchy, one id twice. `uid` is one that is concerned."""
 
     code = "entities"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        uid: EntityUID | None = None,
+        span: Span | None = None,
+        source: Source | None = None,
+        help: str | None = None,
+    ) -> None:
+        super().__init__(message, span=span, source=source, help=help)
+        self.uid = uid
 
 
 class SchemaError(CedarError):

@@ -24,5 +24,9 @@ MAX_EXPRESSION_DEPTH: Final = 128
 MAX_JSON_DEPTH: Final = 128
 """Levels of nesting in JSON data, the reference engine's own bound."""
 
+MAX_ANCESTORS: Final = 32_000_000
+"""Ancestors of all entities of a store together. A chain of n entities has n * (n - 1) / 2 of them: a small file could
+otherwise fill the memory."""
+
 MAX_IP_TEXT: Final = 43
 """Characters in the argument of `ip()`."""

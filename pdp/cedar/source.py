@@ -1,7 +1,7 @@
 """Where a thing was written: a named text, and spans of character offsets in it."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class Position(NamedTuple):
@@ -18,6 +18,11 @@ class Span(NamedTuple):
     end: int
 
 
+_SHOWN: Final = 160
+"""Characters of a line that a message shows at most, and of these, before the place itself:"""
+_SHOWN_BEFORE: Final = 60
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A text and the name to call it by in messages (a path, or something like `<argument>`)."""
@@ -31,7 +36,7 @@ class Source:
         return Position(before + 1, offset - (self.text.rfind("\n", 0, offset) + 1) + 1)
 
     def line(self, number: int) -> str:
-        """The text of a line, without its end."""
+        """The text of a line, without its end; empty beyond the last line."""
         lines = self.text.split("\n", number)
         return lines[number - 1].rstrip("\r") if number <= len(lines) else ""
 
@@ -40,9 +45,18 @@ class Source:
         return self.text[span.start : span.end]
 
     def underline(self, span: Span) -> str:
-        """The first line of a span with carets below it, in the shape of a compiler's message."""
+        """The first line of a span with carets below it, in the shape of a compiler's message.
+
+        A long line (JSON may have no other) is cut on both sides, and what is not printable is shown as a blank, so
+        that a hostile text can neither flood nor steer the terminal.
+        """
         line, column = self.position(span.start)
-        text = self.line(line).replace("\t", " ")
-        width = max(1, min(span.end - span.start, len(text) - column + 1))
         margin = " " * len(str(line))
-        return f"{margin} |\n{line} | {text}\n{margin} | {' ' * (column - 1)}{'^' * width}"
+        cut = max(0, column - 1 - _SHOWN_BEFORE)
+        start = span.start - (column - 1) + cut
+        end = self.text.find("\n", span.start, start + _SHOWN)
+        text = self.text[start : end if end >= 0 else start + _SHOWN].rstrip("\r")
+        shown = "".join(char if char.isprintable() else " " for char in text)
+        before = column - 1 - cut
+        width = max(1, min(span.end - span.start, len(shown) - before))
+        return f"{margin} |\n{line} | {shown}\n{margin} | {' ' * before}{'^' * width}"

@@ -75,14 +75,19 @@ _TRUE: Final = _BoolKey(1)
 
 @final
 class Set:
-    """An immutable Cedar set. `elements` keeps first-seen order, for printing only; equality ignores it."""
+    """An immutable Cedar set. `elements` keeps first-seen order, for printing only; equality ignores it.
 
-    __slots__ = ("elements", "keys")
+    `only_entities`: every element is an entity reference (true for the empty set), so that `x in set` has a value; found
+    once here and not at each evaluation. Then `keys` holds the references themselves.
+    """
+
+    __slots__ = ("elements", "keys", "only_entities")
 
     def __init__(self, elements: "Iterable[Value]" = ()) -> None:
         unique = {key(element): element for element in elements}
         self.elements: Final = tuple(unique.values())
         self.keys: Final = frozenset(unique)
+        self.only_entities: Final = set(map(type, self.elements)) <= {EntityUID}
 
     def __contains__(self, value: "Value") -> bool:
         return key(value) in self.keys
@@ -112,11 +117,15 @@ class Record:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Record) or self.fields.keys() != other.fields.keys():
             return False
+        # Written out, not by `all` and `equal`: records nest, and each of those would cost a frame of the stack a level.
         theirs = other.fields
-        return all(equal(value, theirs[name]) for name, value in self.fields.items())
+        for name, value in self.fields.items():
+            if type(value) is not type(theirs[name]) or value != theirs[name]:
+                return False
+        return True
 
     def __hash__(self) -> int:
-        return hash(frozenset((name, key(value)) for name, value in self.fields.items()))
+        return hash(frozenset([(name, key(value)) for name, value in self.fields.items()]))
 
     def __repr__(self) -> str:
         return f"Record({self.fields!r})"
@@ -164,12 +173,18 @@ _TYPE_NAMES: Final[Mapping[type, str]] = {
     Duration: "duration",
 }
 
+_BRIEF: Final = 60
 _ESCAPES: Final = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"}
 
 
 def quote(text: str) -> str:
     """A string as a Cedar literal. Control characters are escaped, so that a hostile id cannot forge a log line."""
     return '"' + "".join(_ESCAPES.get(char) or _printable(char) for char in text) + '"'
+
+
+def brief(text: str) -> str:
+    """A string as `quote` writes it, cut off when it is long: for messages about input of any length."""
+    return quote(text) if len(text) <= _BRIEF else quote(text[:_BRIEF]) + "..."
 
 
 def _printable(char: str) -> str:

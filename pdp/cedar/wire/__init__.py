@@ -1,0 +1,1 @@
+"""Cedar's JSON formats: values, records, entities."""
