@@ -1,0 +1,62 @@
+"""The hierarchies and requests of the Cedar paper's benchmark (OOPSLA 2024), with the answers they must have."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.workload import Workload
+from pdp.cedar.entities import Entities, Entity
+from pdp.cedar.policy import Link, PolicySet, Slot
+from pdp.cedar.request import Request
+from pdp.cedar.source import Source
+from pdp.cedar.text.policies import parse_policies
+from pdp.cedar.values import EntityUID, Record
+from pdp.cedar.wire.entities import read_entities
+from pdp.cedar.wire.values import read_entity_uid, read_value
+
+APPS: Final = ("gdrive", "gdrive-viewfix", "gdrive-templates", "github", "github-templates", "tinytodo")
+
+
+def workloads(data: Path, app: str, size: int) -> Iterator[Workload]:
+    """One workload for each of the hierarchies of an application at a size (entities per type)."""
+    folder = data / "oopsla" / app
+    text = (folder / "policies.cedar").read_text(encoding="utf-8")
+    policies = parse_policies(Source(f"{app}/policies.cedar", text))
+    actions = tuple(_actions(json.loads((folder / "schema.cedarschema.json").read_text(encoding="utf-8"))))
+    with gzip.open(folder / f"n{size:02}.json.gz", "rt", encoding="utf-8") as file:
+        document = json.load(file)
+    for hierarchy in document["hierarchies"]:
+        links = [_link(link) for link in hierarchy.get("templateLinks", ())]
+        stored = read_entities(hierarchy["entities"], Source(app, ""))
+        expected = [(request["decision"], frozenset(request["reason"])) for request in hierarchy["requests"]]
+        yield Workload(
+            name=f"{app} N={size}",
+            seed=hierarchy["seed"],
+            text=text,
+            policies=PolicySet(policies, links),
+            entities=Entities((*actions, *stored)),
+            requests=[_request(request) for request in hierarchy["requests"]],
+            expected=expected,
+        )
+
+
+def _actions(schema: dict[str, Any]) -> Iterator[Entity]:
+    """The action entities that the schema declares; these applications have one namespace, the empty one."""
+    for name, action in schema[""]["actions"].items():
+        parents = frozenset(EntityUID("Action", parent["id"]) for parent in action.get("memberOf") or ())
+        yield Entity(EntityUID("Action", name), parents=parents)
+
+
+def _link(link: dict[str, Any]) -> Link:
+    values = {Slot(slot): read_entity_uid(uid) for slot, uid in link["values"].items()}
+    return Link(link["newId"], link["templateId"], values)
+
+
+def _request(request: dict[str, Any]) -> Request:
+    context = read_value(request["context"])
+    if not isinstance(context, Record):
+        raise TypeError("a context is a record")
+    uids = [read_entity_uid(request[part]) for part in ("principal", "action", "resource")]
+    return Request(*uids, context)
