@@ -1,0 +1,1 @@
+"""The gRPC server: the decision service, Envoy's ext_authz, health and reflection."""

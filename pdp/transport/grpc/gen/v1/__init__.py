@@ -1,0 +1,1 @@
+"""The messages of `proto/pdp/v1/decision.proto`."""

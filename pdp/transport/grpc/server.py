@@ -1,0 +1,90 @@
+"""The gRPC server: `grpc.server` with threads, which measured twice as fast as `grpc.aio` (DESIGN, decision 9)."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, final
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from pdp.transport.door import GuardedDoor, Report
+from pdp.transport.errors import ListenError
+from pdp.transport.grpc.interceptors import GuardInterceptor
+
+MAX_MESSAGE: Final = 4 * 1024 * 1024
+"""Bytes in one request. gRPC itself refuses a larger one, with a gRPC error."""
+
+_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE),
+    # Without this, a second server on the same port would silently take half of the calls.
+    ("grpc.so_reuseport", 0),
+)
+
+
+@final
+class GrpcServer:
+    """Serves `doors` (full service name -> its `Check`), standard health and reflection.
+
+    Health says NOT_SERVING for the server and for each service until `set_ready`; the doors answer all the same, with
+    an explicit deny.
+    """
+
+    def __init__(self, address: str, workers: int, doors: Mapping[str, GuardedDoor], report: Report) -> None:
+        """Takes the address (`host:port`, `unix:/path`; port 0: any free one). Raises ListenError if it cannot."""
+        self._services = ("", *doors)
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="grpc")
+        self._server = grpc.server(
+            self._pool,
+            interceptors=[GuardInterceptor(report)],
+            options=_OPTIONS,
+        )
+        self._health = health.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        for name, door in doors.items():
+            self._server.add_generic_rpc_handlers((_handler(name, door),))
+        names = (*doors, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, self._server)
+        self.set_ready(ready=False)
+        self.port = _listen(self._server, address)
+
+    def start(self) -> None:
+        """Accept calls."""
+        self._server.start()
+
+    def set_ready(self, *, ready: bool) -> None:
+        """What health says from now on."""
+        status = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
+        for name in self._services:
+            self._health.set(name, status)
+
+    def stop(self, grace: float) -> None:
+        """Tell health watchers, take no new call, let running ones end within `grace` seconds; returns when done."""
+        self._health.enter_graceful_shutdown()
+        self._server.stop(grace).wait()
+        self._pool.shutdown(wait=False)
+
+
+def _handler(name: str, door: GuardedDoor) -> grpc.GenericRpcHandler:
+    """The method `Check` of a service over raw bytes.
+
+    Without a deserializer: gRPC answers bytes that it cannot deserialize with a gRPC error, which can become an allow
+    at a proxy that fails open; our own parser makes a deny of them.
+    """
+
+    def check(request: bytes, context: grpc.ServicerContext) -> bytes:
+        return door(request, context.peer())
+
+    return grpc.method_handlers_generic_handler(name, {"Check": grpc.unary_unary_rpc_method_handler(check)})
+
+
+def _listen(server: grpc.Server, address: str) -> int:
+    try:
+        port = server.add_insecure_port(address)
+    except RuntimeError:
+        port = 0
+    if port == 0:
+        raise ListenError(
+            f"cannot listen for gRPC on `{address}`", help="is another server using it, or is it not an address here?"
+        )
+    return port
