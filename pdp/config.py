@@ -1,0 +1,328 @@
+"""The configuration: every default and bound, with a sentence. Unknown keys are refused; half a configuration is none.
+
+A file of YAML, read by `load_config`; paths in it are relative to the file. Durations are written as in Cedar (`15m`,
+`1h30m`), and held in milliseconds.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, TypeVar, final
+
+from pdp.cedar.errors import CedarError, EvaluationError
+from pdp.cedar.ext import duration
+from pdp.cedar.names import is_type_name
+from pdp.cedar.source import Source
+from pdp.documents import Node, Table, parse_yaml
+
+T = TypeVar("T")
+
+ALGORITHMS: Final = ("ES256", "ES384", "ES512", "EdDSA", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512")
+"""Signature algorithms that may be allowed. Asymmetric ones alone: with a shared secret, whoever can check a token can
+make one."""
+
+LOG_FORMATS: Final = ("text", "json")
+"""How log lines are written."""
+
+_DAY: Final = 86_400_000
+_LEEWAY: Final = 5_000
+_LISTEN: Final = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^:\[\]]+):([0-9]{1,5})")
+
+
+class ConfigError(CedarError):
+    """A configuration file that cannot be read."""
+
+    code = "config"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class GrpcConfig:
+    """The gRPC doors. Loopback unless told otherwise: the transport is not encrypted."""
+
+    listen: str = "127.0.0.1:50051"
+    """`host:port`, or `unix:/path`. Port 0 is any free one."""
+    workers: int = 8
+    """Threads that answer calls, 1 to 64. They share one interpreter: more of them make waiting, not speed."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class HttpConfig:
+    """The HTTP server for metrics and health. In the file, `listen: host:port`."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    """The log on standard error."""
+
+    format: str = "text"
+    """`text` for people, `json` for machines."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class FreshnessConfig:
+    """How long (ms) a fact is believed; older than that, it is absent. 1 ms to 366 days each."""
+
+    authentication: int = 12 * 3_600_000
+    """Since the subject last authenticated (`auth_time`)."""
+    device: int = 3_600_000
+    """Since a device's posture was observed."""
+    workload: int = 3_600_000
+    """Since a workload's posture (attestation) was observed."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class PrincipalConfig:
+    """How a verified token becomes a Cedar entity. Nothing that is not named here is taken from a token."""
+
+    id_claim: str = "sub"
+    """The claim that holds the entity's id: a text that is not empty."""
+    type: str = "User"
+    """The entity's type, when `type_claim` is not set or the token does not have it."""
+    type_claim: str | None = None
+    """The claim that says which of `types` the subject is. A value that `types` does not list refuses the token."""
+    types: Mapping[str, str] = field(default_factory=dict)
+    """Entity types by the value of `type_claim`."""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    """Claims by the name of the attribute that they become. A claim is a text, whole number, Bool, or a list or
+    mapping of those; its absence leaves the attribute out."""
+    groups_claim: str | None = None
+    """The claim that lists the ids of the entity's groups."""
+    groups_type: str = "Group"
+    """The type of those groups."""
+    device_claim: str | None = None
+    """The claim that names the device which the token is bound to."""
+    device_type: str = "Device"
+    """The type of that device."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class IdentityConfig:
+    """Who is believed. Issuer, audience, algorithms and keys have no default: tokens are not accepted by halves."""
+
+    issuer: str
+    """The only `iss` that is accepted, character by character."""
+    audience: str
+    """What `aud` must be or contain: the name of this decision point's realm."""
+    algorithms: tuple[str, ...]
+    """The signature algorithms that are accepted, of `ALGORITHMS`."""
+    jwks: Path
+    """The issuer's keys, a JWK Set (RFC 7517)."""
+    leeway: int = _LEEWAY
+    """How far (ms) the issuer's clock may differ from ours, at most 60 s."""
+    accept_asserted: bool = False
+    """Whether a caller on this machine may simply name the principal, without a credential. Only sound where whoever
+    can reach this port has authenticated the subject itself."""
+    principal: PrincipalConfig = field(default_factory=PrincipalConfig)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class PolicyConfig:
+    """The policy bundle."""
+
+    directory: Path
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ContextConfig:
+    """The facts."""
+
+    directory: Path
+    relative_times: bool = False
+    """Whether the files may give times relative to the moment of loading (`-5m`). For samples and tests alone: such a
+    fact is as fresh as the last reload, whatever happened in the world."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class InventoryConfig:
+    """What HTTP requests are about."""
+
+    routes: Path
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that one decision point is built from."""
+
+    identity: IdentityConfig
+    policies: PolicyConfig
+    context: ContextConfig
+    inventory: InventoryConfig
+    grpc: GrpcConfig = field(default_factory=GrpcConfig)
+    http: HttpConfig = field(default_factory=HttpConfig)
+    log: LogConfig = field(default_factory=LogConfig)
+    freshness: FreshnessConfig = field(default_factory=FreshnessConfig)
+
+
+def load_config(path: Path) -> Config:
+    """The configuration of a file. Raises ConfigError when it cannot be read, DocumentError for what it says."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"cannot read the configuration `{path}`: {error}",
+            help="give the path of a file with `--config`",
+        ) from error
+    return read_config(Source(str(path), text), path.parent)
+
+
+def read_config(source: Source, base: Path) -> Config:
+    """The configuration of a text, with its relative paths taken from `base`. Raises DocumentError."""
+    with parse_yaml(source).table() as table:
+        return Config(
+            identity=_identity(table.require("identity"), base),
+            policies=_policies(table.require("policies"), base),
+            context=_context(table.require("context"), base),
+            inventory=_inventory(table.require("inventory"), base),
+            grpc=_grpc(table.get("grpc")),
+            http=_http(table.get("http")),
+            log=_log(table.get("log")),
+            freshness=_freshness(table.get("freshness")),
+        )
+
+
+def _identity(node: Node, base: Path) -> IdentityConfig:
+    with node.table() as table:
+        algorithms = table.require("algorithms")
+        if not algorithms.items():
+            algorithms.refuse("no algorithm is allowed", f"list some of {', '.join(ALGORITHMS)}")
+        leeway, asserted = table.get("leeway"), table.get("accept_asserted")
+        return IdentityConfig(
+            issuer=table.require("issuer").text(),
+            audience=table.require("audience").text(),
+            algorithms=tuple(item.choice(ALGORITHMS) for item in algorithms.items()),
+            jwks=base / table.require("jwks").text(),
+            leeway=_LEEWAY if leeway is None else _duration(leeway, 0, 60_000),
+            accept_asserted=asserted is not None and asserted.flag(),
+            principal=_principal(table.get("principal")),
+        )
+
+
+def _principal(node: Node | None) -> PrincipalConfig:
+    default = PrincipalConfig()
+    if node is None:
+        return default
+    with node.table() as table:
+        return PrincipalConfig(
+            id_claim=_text(table, "id_claim", default.id_claim),
+            type=_type(table, "type", default.type),
+            type_claim=_text(table, "type_claim", default.type_claim),
+            types={name: _type_name(item) for name, item in _entries(table, "types")},
+            attributes={name: item.text() for name, item in _entries(table, "attributes")},
+            groups_claim=_text(table, "groups_claim", default.groups_claim),
+            groups_type=_type(table, "groups_type", default.groups_type),
+            device_claim=_text(table, "device_claim", default.device_claim),
+            device_type=_type(table, "device_type", default.device_type),
+        )
+
+
+def _policies(node: Node, base: Path) -> PolicyConfig:
+    with node.table() as table:
+        return PolicyConfig(base / table.require("directory").text())
+
+
+def _context(node: Node, base: Path) -> ContextConfig:
+    with node.table() as table:
+        relative = table.get("relative_times")
+        directory = base / table.require("directory").text()
+        return ContextConfig(directory, relative is not None and relative.flag())
+
+
+def _inventory(node: Node, base: Path) -> InventoryConfig:
+    with node.table() as table:
+        return InventoryConfig(base / table.require("routes").text())
+
+
+def _grpc(node: Node | None) -> GrpcConfig:
+    default = GrpcConfig()
+    if node is None:
+        return default
+    with node.table() as table:
+        listen, workers = table.get("listen"), table.get("workers")
+        if listen is not None and not listen.text().startswith("unix:"):
+            _address(listen)
+        return GrpcConfig(
+            default.listen if listen is None else listen.text(),
+            default.workers if workers is None else workers.integer(1, 64),
+        )
+
+
+def _http(node: Node | None) -> HttpConfig:
+    if node is None:
+        return HttpConfig()
+    with node.table() as table:
+        listen = table.get("listen")
+        return HttpConfig() if listen is None else HttpConfig(*_address(listen))
+
+
+def _log(node: Node | None) -> LogConfig:
+    if node is None:
+        return LogConfig()
+    with node.table() as table:
+        form = table.get("format")
+        return LogConfig() if form is None else LogConfig(form.choice(LOG_FORMATS))
+
+
+def _freshness(node: Node | None) -> FreshnessConfig:
+    default = FreshnessConfig()
+    if node is None:
+        return default
+    with node.table() as table:
+        ages = {name: table.get(name) for name in ("authentication", "device", "workload")}
+        given = {name: _duration(age, 1, 366 * _DAY) for name, age in ages.items() if age is not None}
+        return FreshnessConfig(**given)
+
+
+def _address(node: Node) -> tuple[str, int]:
+    match = _LISTEN.fullmatch(node.text())
+    if match is None or int(match[2]) > 65_535:
+        node.refuse(
+            "this is no address to listen on", "write `host:port`, for example `127.0.0.1:8080` or `[::1]:8080`"
+        )
+    return match[1].removeprefix("[").removesuffix("]"), int(match[2])
+
+
+def _duration(node: Node, least: int, most: int) -> int:
+    try:
+        milliseconds = duration.parse(node.text()).milliseconds
+    except EvaluationError:
+        node.refuse(
+            f"`{node.value}` is no duration", "write it as in `1h30m`, with the units d, h, m, s, ms in this order"
+        )
+    if not least <= milliseconds <= most:
+        node.refuse(f"`{node.value}` is out of bounds", f"from {least} ms to {most} ms are possible")
+    return milliseconds
+
+
+def _text(table: Table, key: str, default: T) -> str | T:
+    node = table.get(key)
+    return default if node is None else node.text()
+
+
+def _type(table: Table, key: str, default: str) -> str:
+    node = table.get(key)
+    return default if node is None else _type_name(node)
+
+
+def _type_name(node: Node) -> str:
+    if not is_type_name(node.text()):
+        node.refuse(f"`{node.value}` is no name of an entity type", "write it as in `Files::User`")
+    return node.text()
+
+
+def _entries(table: Table, key: str) -> list[tuple[str, Node]]:
+    node = table.get(key)
+    return [] if node is None else node.entries()
