@@ -6,12 +6,13 @@ What is believed, and why:
     action,    the inventory's, by method, host and path
     resource
     region     `context_extensions["region"]`: set per route by Envoy's operator, not reachable for a client
-    ip         `source.address`, as Envoy sees its client (Envoy's `xff_num_trusted_hops` applies)
+    ip         `source.address`: the other end of Envoy's connection, or what it was told by the PROXY protocol. Envoy's
+               `xff_num_trusted_hops` does not apply: behind another HTTP proxy, this is that proxy's address
     device     the one that the token is bound to
 
-Settings that this door relies on: `failure_mode_allow: false`, a timeout above ours, path normalisation, and
-`max_request_bytes` well below gRPC's message limit of 4 MiB if bodies are sent along: a larger message is refused by
-gRPC itself, with a gRPC error.
+Settings that this door relies on (all, and why, in deploy/envoy/README.md): `failure_mode_allow: false`, a route
+for every request, path normalisation, and `max_request_bytes` well below gRPC's message limit of 4 MiB if bodies are
+sent along: a larger message is refused by gRPC itself, with a gRPC error.
 """
 
 import re

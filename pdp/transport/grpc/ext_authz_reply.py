@@ -4,11 +4,14 @@
     2. otherwise `error_response` is the proxy's own failure, and `failure_mode_allow` may let it pass: never sent;
     3. otherwise `denied_response`.
 
-Headers for the upstream. Each is sent with `append: false`: without it, current versions of Envoy append, and the
-client's own value would stand first. `x-pdp-principal` and `x-pdp-policy-revision` go with every allow; the obligation
-`header:<name>=<value>` sets `<name>`. All other obligations go to the upstream in `x-pdp-obligations` (the annotation's
-own form, `kind:argument;kind`, percent-encoded outside printable ASCII and for `%` and `,`), and it is the upstream
-that must comply. A header that we or any policy could set and that is not set now is removed if the client sent it.
+Headers for the upstream. Each is sent with `append: false`: versions of Envoy differ in what its absence means, and
+where it means `append`, the client's own value would stand first. The text goes into `value`, for of a `raw_value`
+nothing arrives.
+
+`x-pdp-principal` and `x-pdp-policy-revision` go with every allow; the obligation `header:<name>=<value>` sets `<name>`.
+All other obligations go to the upstream in `x-pdp-obligations` (the annotation's own form, `kind:argument;kind`,
+percent-encoded outside printable ASCII and for `%` and `,`), and it is the upstream that must comply. A header that we
+or any policy could set and that is not set now is removed if the client sent it.
 """
 
 import json

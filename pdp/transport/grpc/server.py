@@ -1,5 +1,6 @@
 """The gRPC server: `grpc.server` with threads, which measured twice as fast as `grpc.aio` (DESIGN, decision 9)."""
 
+import socket
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, final
@@ -15,10 +16,17 @@ from pdp.transport.grpc.interceptors import GuardInterceptor
 MAX_MESSAGE: Final = 4 * 1024 * 1024
 """Bytes in one request. gRPC itself refuses a larger one, with a gRPC error."""
 
+MIN_PING_SECONDS: Final = 10
+"""The least time between pings on a connection without calls."""
+
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", MAX_MESSAGE),
     # Without this, a second server on the same port would silently take half of the calls.
     ("grpc.so_reuseport", 0),
+    # Proxies ping idle connections to find dead ones. By default gRPC takes more than two pings in five minutes for an
+    # attack and closes the connection, and a call may be lost with it.
+    ("grpc.http2.min_ping_interval_without_data_ms", MIN_PING_SECONDS * 1000),
+    ("grpc.keepalive_permit_without_calls", 1),
 )
 
 
@@ -80,7 +88,7 @@ def _handler(name: str, door: GuardedDoor) -> grpc.GenericRpcHandler:
 
 def _listen(server: grpc.Server, address: str) -> int:
     try:
-        port = server.add_insecure_port(address)
+        port = 0 if _answers(address) else server.add_insecure_port(address)
     except RuntimeError:
         port = 0
     if port == 0:
@@ -88,3 +96,18 @@ def _listen(server: grpc.Server, address: str) -> int:
             f"cannot listen for gRPC on `{address}`", help="is another server using it, or is it not an address here?"
         )
     return port
+
+
+def _answers(address: str) -> bool:
+    """Whether a server already has this unix socket. gRPC would remove it and make its own: the other server would go
+    on running, and nobody would ask it any more.
+    """
+    scheme, _, path = address.partition(":")
+    if scheme != "unix":
+        return False
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except OSError:  # not there, or left over from a server that is gone
+            return False
+    return True

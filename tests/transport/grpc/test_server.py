@@ -1,6 +1,8 @@
 """The server over a real socket: doors, health, reflection, and what is not served."""
 
+import socket
 from collections.abc import Iterator
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
@@ -134,6 +136,28 @@ def test_two_servers_cannot_share_a_port(server: GrpcServer, reports: Reports) -
     with pytest.raises(ListenError, match="cannot listen for gRPC") as caught:
         GrpcServer(f"127.0.0.1:{server.port}", 1, {}, reports)
     assert caught.value.help
+
+
+def test_two_servers_cannot_share_a_unix_socket(reports: Reports, tmp_path: Path) -> None:
+    path = tmp_path / "pdp.sock"
+    first = GrpcServer(f"unix:{path}", 1, {}, reports)
+    first.start()
+    with pytest.raises(ListenError, match="cannot listen for gRPC"):
+        GrpcServer(f"unix:{path}", 1, {}, reports)
+    with grpc.insecure_channel(f"unix:{path}") as channel:
+        assert health(channel, "") == health_pb2.HealthCheckResponse.NOT_SERVING
+    first.stop(0)
+
+
+def test_a_unix_socket_that_a_dead_server_left_is_taken(reports: Reports, tmp_path: Path) -> None:
+    path = tmp_path / "pdp.sock"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    server = GrpcServer(f"unix:{path}", 1, {}, reports)
+    server.start()
+    with grpc.insecure_channel(f"unix:{path}") as channel:
+        assert health(channel, "") == health_pb2.HealthCheckResponse.NOT_SERVING
+    server.stop(0)
 
 
 def test_stopping_lets_a_running_call_end(metrics: Metrics, reports: Reports) -> None:
