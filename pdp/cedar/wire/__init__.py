@@ -1,1 +1,1 @@
-"""Cedar's JSON formats: values, records, entities."""
+"""Cedar's JSON formats: values, records, entities, policies."""

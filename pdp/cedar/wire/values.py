@@ -126,12 +126,12 @@ def read_entity_uid(json: Json, path: Path = ()) -> EntityUID:
 
     Raises FormError: another form, or a type name that is not normalised.
     """
-    if isinstance(json, dict):
+    if isinstance(json, dict) and not isinstance(json.get("__expr"), str):
         # When both forms are mixed, the escape counts, as in the reference implementation.
         if _is_type_and_id(escaped := json.get("__entity")):
             json = escaped
             path = (*path, "__entity")
-        if isinstance(json, dict) and "__expr" not in json:
+        if isinstance(json, dict):
             entity_type, id = json.get("type"), json.get("id")
             if isinstance(entity_type, str) and isinstance(id, str):
                 if not is_type_name(entity_type):
