@@ -7,14 +7,15 @@ A file of YAML, read by `load_config`; paths in it are relative to the file. Dur
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Final, TypeVar, final
 
-from pdp.cedar.errors import CedarError, EvaluationError
-from pdp.cedar.ext import duration
+from pdp.cedar.errors import CedarError
 from pdp.cedar.names import is_type_name
 from pdp.cedar.source import Source
-from pdp.documents import Node, Table, parse_yaml
+from pdp.cedar.values import brief
+from pdp.documents import Node, Table, parse_yaml, read_source
 
 T = TypeVar("T")
 
@@ -27,7 +28,7 @@ LOG_FORMATS: Final = ("text", "json")
 
 _DAY: Final = 86_400_000
 _LEEWAY: Final = 5_000
-_LISTEN: Final = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^:\[\]]+):([0-9]{1,5})")
+_LISTEN: Final = re.compile(r"(?:\[(?P<ip>[^\[\]]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[0-9]{1,5})")
 
 
 class ConfigError(CedarError):
@@ -42,7 +43,7 @@ class GrpcConfig:
     """The gRPC doors. Loopback unless told otherwise: the transport is not encrypted."""
 
     listen: str = "127.0.0.1:50051"
-    """`host:port`, or `unix:/path`. Port 0 is any free one."""
+    """`host:port`, or `unix:` and the path of a socket. Port 0 is any free one."""
     workers: int = 8
     """Threads that answer calls, 1 to 64. They share one interpreter: more of them make waiting, not speed."""
 
@@ -81,7 +82,10 @@ class FreshnessConfig:
 @final
 @dataclass(frozen=True, slots=True)
 class PrincipalConfig:
-    """How a verified token becomes a Cedar entity. Nothing that is not named here is taken from a token."""
+    """How a verified token becomes a Cedar entity. Nothing that is not named here is taken from a token.
+
+    A claim that is named here and has another form refuses the token; it is not left out.
+    """
 
     id_claim: str = "sub"
     """The claim that holds the entity's id: a text that is not empty."""
@@ -169,14 +173,7 @@ class Config:
 
 def load_config(path: Path) -> Config:
     """The configuration of a file. Raises ConfigError when it cannot be read, DocumentError for what it says."""
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"cannot read the configuration `{path}`: {error}",
-            help="give the path of a file with `--config`",
-        ) from error
-    return read_config(Source(str(path), text), path.parent)
+    return read_config(read_source(path, ConfigError, "give the path of a file with `--config`"), path.parent)
 
 
 def read_config(source: Source, base: Path) -> Config:
@@ -187,11 +184,19 @@ def read_config(source: Source, base: Path) -> Config:
             policies=_policies(table.require("policies"), base),
             context=_context(table.require("context"), base),
             inventory=_inventory(table.require("inventory"), base),
-            grpc=_grpc(table.get("grpc")),
+            grpc=_grpc(table.get("grpc"), base),
             http=_http(table.get("http")),
             log=_log(table.get("log")),
             freshness=_freshness(table.get("freshness")),
         )
+
+
+def read_address(text: str) -> tuple[str, int] | None:
+    """Host and port of `host:port`, where an IPv6 address stands in brackets; None for another form."""
+    match = _LISTEN.fullmatch(text)
+    if match is None or int(match["port"]) > 65_535 or not (match["host"] or _is_ipv6(match["ip"])):
+        return None
+    return match["ip"] or match["host"], int(match["port"])
 
 
 def _identity(node: Node, base: Path) -> IdentityConfig:
@@ -204,8 +209,8 @@ def _identity(node: Node, base: Path) -> IdentityConfig:
             issuer=table.require("issuer").text(),
             audience=table.require("audience").text(),
             algorithms=tuple(item.choice(ALGORITHMS) for item in algorithms.items()),
-            jwks=base / table.require("jwks").text(),
-            leeway=_LEEWAY if leeway is None else _duration(leeway, 0, 60_000),
+            jwks=_path(table.require("jwks"), base),
+            leeway=_LEEWAY if leeway is None else leeway.duration(0, 60_000),
             accept_asserted=asserted is not None and asserted.flag(),
             principal=_principal(table.get("principal")),
         )
@@ -216,6 +221,10 @@ def _principal(node: Node | None) -> PrincipalConfig:
     if node is None:
         return default
     with node.table() as table:
+        _need(table, "type_claim", "types")
+        _need(table, "types", "type_claim")
+        _need(table, "groups_type", "groups_claim")
+        _need(table, "device_type", "device_claim")
         return PrincipalConfig(
             id_claim=_text(table, "id_claim", default.id_claim),
             type=_type(table, "type", default.type),
@@ -231,31 +240,29 @@ def _principal(node: Node | None) -> PrincipalConfig:
 
 def _policies(node: Node, base: Path) -> PolicyConfig:
     with node.table() as table:
-        return PolicyConfig(base / table.require("directory").text())
+        return PolicyConfig(_path(table.require("directory"), base))
 
 
 def _context(node: Node, base: Path) -> ContextConfig:
     with node.table() as table:
         relative = table.get("relative_times")
-        directory = base / table.require("directory").text()
+        directory = _path(table.require("directory"), base)
         return ContextConfig(directory, relative is not None and relative.flag())
 
 
 def _inventory(node: Node, base: Path) -> InventoryConfig:
     with node.table() as table:
-        return InventoryConfig(base / table.require("routes").text())
+        return InventoryConfig(_path(table.require("routes"), base))
 
 
-def _grpc(node: Node | None) -> GrpcConfig:
+def _grpc(node: Node | None, base: Path) -> GrpcConfig:
     default = GrpcConfig()
     if node is None:
         return default
     with node.table() as table:
         listen, workers = table.get("listen"), table.get("workers")
-        if listen is not None and not listen.text().startswith("unix:"):
-            _address(listen)
         return GrpcConfig(
-            default.listen if listen is None else listen.text(),
+            default.listen if listen is None else _grpc_address(listen, base),
             default.workers if workers is None else workers.integer(1, 64),
         )
 
@@ -282,34 +289,52 @@ def _freshness(node: Node | None) -> FreshnessConfig:
         return default
     with node.table() as table:
         ages = {name: table.get(name) for name in ("authentication", "device", "workload")}
-        given = {name: _duration(age, 1, 366 * _DAY) for name, age in ages.items() if age is not None}
+        given = {name: age.duration(1, 366 * _DAY) for name, age in ages.items() if age is not None}
         return FreshnessConfig(**given)
 
 
+def _grpc_address(node: Node, base: Path) -> str:
+    scheme, colon, socket = node.text().partition(":")
+    if scheme == "unix" and colon:
+        return f"unix:{_path(node, base, socket)}"
+    _address(node)
+    return node.text()
+
+
 def _address(node: Node) -> tuple[str, int]:
-    match = _LISTEN.fullmatch(node.text())
-    if match is None or int(match[2]) > 65_535:
+    address = read_address(node.text())
+    if address is None:
         node.refuse(
             "this is no address to listen on", "write `host:port`, for example `127.0.0.1:8080` or `[::1]:8080`"
         )
-    return match[1].removeprefix("[").removesuffix("]"), int(match[2])
+    return address
 
 
-def _duration(node: Node, least: int, most: int) -> int:
+def _is_ipv6(text: str) -> bool:
     try:
-        milliseconds = duration.parse(node.text()).milliseconds
-    except EvaluationError:
-        node.refuse(
-            f"`{node.value}` is no duration", "write it as in `1h30m`, with the units d, h, m, s, ms in this order"
-        )
-    if not least <= milliseconds <= most:
-        node.refuse(f"`{node.value}` is out of bounds", f"from {least} ms to {most} ms are possible")
-    return milliseconds
+        IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _path(node: Node, base: Path, text: str | None = None) -> Path:
+    """The path that a value holds, or `text` of it."""
+    path = node.text() if text is None else text
+    if not path or "\0" in path:
+        node.refuse(f"{brief(path)} is no path")
+    return base / path
 
 
 def _text(table: Table, key: str, default: T) -> str | T:
     node = table.get(key)
     return default if node is None else node.text()
+
+
+def _need(table: Table, key: str, other: str) -> None:
+    """A key that says nothing, or nothing good, without another one."""
+    if (node := table.get(key)) is not None and table.get(other) is None:
+        node.refuse_key(f"`{key}` is given without `{other}`", f"add `{other}` or remove `{key}`")
 
 
 def _type(table: Table, key: str, default: str) -> str:
@@ -319,7 +344,7 @@ def _type(table: Table, key: str, default: str) -> str:
 
 def _type_name(node: Node) -> str:
     if not is_type_name(node.text()):
-        node.refuse(f"`{node.value}` is no name of an entity type", "write it as in `Files::User`")
+        node.refuse(f"{brief(node.text())} is no name of an entity type", "write it as in `Files::User`")
     return node.text()
 
 

@@ -1,0 +1,383 @@
+"""The configuration: its defaults, every key with what it takes and what it refuses, and where the refusal points."""
+
+import dataclasses
+import random
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fuzzing import damaged, refusal, rounds
+
+from pdp.cedar.source import Position, Source
+from pdp.config import (
+    ALGORITHMS,
+    Config,
+    ConfigError,
+    ContextConfig,
+    FreshnessConfig,
+    GrpcConfig,
+    HttpConfig,
+    IdentityConfig,
+    InventoryConfig,
+    LogConfig,
+    PolicyConfig,
+    PrincipalConfig,
+    load_config,
+    read_config,
+)
+from pdp.documents import DocumentError
+
+BASE = Path("/etc/pdp")
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+
+LEAST = """\
+identity:
+  issuer: https://idp.example/
+  audience: pdp
+  algorithms: [ES256]
+  jwks: keys.json
+policies: {directory: bundle}
+context: {directory: context}
+inventory: {routes: routes.yaml}
+"""
+
+MOST = """\
+identity:
+  issuer: https://idp.example/
+  audience: pdp
+  algorithms: [ES256, EdDSA]
+  jwks: /run/keys.json
+  leeway: 1m
+  accept_asserted: true
+  principal:
+    id_claim: user
+    type: Staff::User
+    type_claim: kind
+    types: {human: User, "service account": Service}
+    attributes: {level: clearance}
+    groups_claim: groups
+    groups_type: Team
+    device_claim: dev
+    device_type: Laptop
+policies:
+  directory: .
+context:
+  directory: facts
+  relative_times: true
+inventory:
+  routes: ../routes.yaml
+grpc:
+  listen: "[::1]:50052"
+  workers: 64
+http:
+  listen: localhost:0
+log:
+  format: json
+freshness:
+  authentication: 1ms
+  device: 366d
+  workload: 1h30m
+"""
+
+
+def read(text: str) -> Config:
+    return read_config(Source("pdp.yaml", text), BASE)
+
+
+def refused(text: str) -> DocumentError:
+    with pytest.raises(DocumentError) as caught:
+        read(text)
+    assert caught.value.source is not None
+    assert caught.value.position is not None
+    return caught.value
+
+
+def test_the_least_configuration_has_the_documented_defaults() -> None:
+    config = read(LEAST)
+    assert config == Config(
+        identity=IdentityConfig("https://idp.example/", "pdp", ("ES256",), BASE / "keys.json"),
+        policies=PolicyConfig(BASE / "bundle"),
+        context=ContextConfig(BASE / "context"),
+        inventory=InventoryConfig(BASE / "routes.yaml"),
+    )
+    assert config.grpc == GrpcConfig("127.0.0.1:50051", 8)
+    assert config.http == HttpConfig("127.0.0.1", 8080)
+    assert config.log == LogConfig("text")
+    assert config.freshness == FreshnessConfig(12 * HOUR, HOUR, HOUR)
+    assert (config.identity.leeway, config.identity.accept_asserted, config.context.relative_times) == (
+        5_000,
+        False,
+        False,
+    )
+    assert config.identity.principal == PrincipalConfig("sub", "User", None, {}, {}, None, "Group", None, "Device")
+
+
+def test_every_key_is_read() -> None:
+    config = read(MOST)
+    principal = PrincipalConfig(
+        id_claim="user",
+        type="Staff::User",
+        type_claim="kind",
+        types={"human": "User", "service account": "Service"},
+        attributes={"level": "clearance"},
+        groups_claim="groups",
+        groups_type="Team",
+        device_claim="dev",
+        device_type="Laptop",
+    )
+    assert config == Config(
+        IdentityConfig(
+            "https://idp.example/", "pdp", ("ES256", "EdDSA"), Path("/run/keys.json"), MINUTE, True, principal
+        ),
+        PolicyConfig(BASE),
+        ContextConfig(BASE / "facts", relative_times=True),
+        InventoryConfig(BASE / "../routes.yaml"),
+        GrpcConfig("[::1]:50052", 64),
+        HttpConfig("localhost", 0),
+        LogConfig("json"),
+        FreshnessConfig(1, 366 * DAY, 90 * MINUTE),
+    )
+
+
+def test_every_field_of_the_configuration_differs_from_its_default_in_that_test() -> None:
+    def leaves(value: Any) -> list[Any]:
+        if dataclasses.is_dataclass(value):
+            return [leaf for field in dataclasses.fields(value) for leaf in leaves(getattr(value, field.name))]
+        return [value]
+
+    assert [same for same, other in zip(leaves(read(LEAST)), leaves(read(MOST)), strict=True) if same == other] == [
+        "https://idp.example/",
+        "pdp",
+    ]
+
+
+SECTIONS = ("identity", "principal", "policies", "context", "inventory", "grpc", "http", "log", "freshness")
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_an_unknown_key_is_refused_at_every_level(section: str) -> None:
+    lines = MOST.splitlines()
+    at = next(number for number, line in enumerate(lines) if line.strip() == f"{section}:")
+    indent = lines[at + 1][: len(lines[at + 1]) - len(lines[at + 1].lstrip())]
+    lines.insert(at + 1, f"{indent}wrokers: 1")
+    error = refused("\n".join(lines))
+    assert error.message == 'unknown key "wrokers"'
+    assert error.position == Position(at + 2, len(indent) + 1)
+    assert error.help == ("did you mean `workers`?" if section == "grpc" else error.help)
+    assert error.help
+
+
+def test_an_unknown_key_of_the_file_itself() -> None:
+    error = refused(LEAST + "identitty: {}\n")
+    assert (error.message, error.position) == ('unknown key "identitty"', Position(9, 1))
+    assert error.help == "did you mean `identity`?"
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "at"),
+    [
+        ("  issuer: https://idp.example/\n", "issuer", (2, 3)),
+        ("  audience: pdp\n", "audience", (2, 3)),
+        ("  algorithms: [ES256]\n", "algorithms", (2, 3)),
+        ("  jwks: keys.json\n", "jwks", (2, 3)),
+        ("policies: {directory: bundle}\n", "policies", (1, 1)),
+        ("context: {directory: context}\n", "context", (1, 1)),
+        ("inventory: {routes: routes.yaml}\n", "inventory", (1, 1)),
+        ("directory: bundle", "directory", (6, 11)),
+        ("directory: context", "directory", (7, 10)),
+        ("routes: routes.yaml", "routes", (8, 12)),
+    ],
+)
+def test_what_has_no_default_is_required(line: str, key: str, at: tuple[int, int]) -> None:
+    assert line in LEAST
+    error = refused(LEAST.replace(line, ""))
+    assert (error.message, error.position) == (f"`{key}` is missing", Position(*at))
+
+
+WORDS = ("5", "true", "null", "''", "[x]", "{x: y}")
+WRONG = {
+    "identity": ("5", "text", "null", "[]"),
+    "issuer": WORDS,
+    "audience": WORDS,
+    "algorithms": ("5", "ES256", "null", "{}", "[]", "[5]", "[none]", "[HS256]", "[es256]", "[ES256, RS1]"),
+    "jwks": (*WORDS, '"a\\0b"'),
+    "leeway": ("5", "soon", "61s", "-1s", "1m1ms", "null", "[1s]"),
+    "accept_asserted": ("yes", "1", "'true'", "null"),
+    "principal": ("5", "null", "[]"),
+    "id_claim": WORDS,
+    "type": (*WORDS, "User Name", "'User::'", "in", "a-b", "__cedar::X"),
+    "type_claim": WORDS,
+    "types": ("5", "null", "[]", "{a: 5}", "{a: ''}", "{a: 'a b'}"),
+    "attributes": ("5", "null", "[]", "{a: 5}", "{a: ''}", "{a: null}"),
+    "groups_claim": WORDS,
+    "groups_type": (*WORDS, "if"),
+    "device_claim": WORDS,
+    "device_type": (*WORDS, "9"),
+    "relative_times": ("no", "0", "null"),
+    "routes": WORDS,
+    "workers": ("0", "65", "-1", "8.5", "'8'", "true", "null"),
+    "format": ("xml", "5", "null", "[text]", "''"),
+    "authentication": ("0ms", "-1h", "367d", "12", "1.5h", "null"),
+    "device": ("0ms", "366d1ms", "h"),
+    "workload": ("0ms", "8785h", "[1h]"),
+    "policies": ("5", "null", "."),
+    "context": ("5", "null", "."),
+    "inventory": ("5", "null", "x.yaml"),
+    "grpc": ("5", "null", "[]"),
+    "http": ("5", "null", "[]"),
+    "log": ("5", "null", "json"),
+    "freshness": ("5", "null", "1h"),
+}
+
+
+def _with(key: str, value: str) -> tuple[str, int, int]:
+    """The full configuration with another value under a key, and the line and column of that value."""
+    lines = MOST.splitlines()
+    at = next(number for number, line in enumerate(lines) if line.strip().startswith(f"{key}:"))
+    indent = len(lines[at]) - len(lines[at].lstrip())
+    below = next((n for n in range(at + 1, len(lines)) if len(lines[n]) - len(lines[n].lstrip()) <= indent), len(lines))
+    lines[at:below] = [f"{' ' * indent}{key}: {value}"]
+    return "\n".join(lines), at + 1, indent + len(key) + 3
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in WRONG.items() for value in values])
+def test_what_does_not_fit_is_refused_where_it_stands(key: str, value: str) -> None:
+    text, line, column = _with(key, value)
+    error = refused(text)
+    assert error.position is not None
+    assert error.position.line == line
+    # Of a list or a mapping, the element that does not fit may be meant.
+    assert column <= error.position.column <= column + len(value)
+
+
+def test_every_key_with_a_value_of_its_own_is_in_that_table() -> None:
+    keys = {line.strip().partition(":")[0] for line in MOST.splitlines()}
+    assert keys - WRONG.keys() == {"directory", "listen"}  # these stand at two places
+
+
+@pytest.mark.parametrize("section", ["policies", "context"])
+@pytest.mark.parametrize("value", WORDS)
+def test_directories(section: str, value: str) -> None:
+    text, line, column = _with(section, f"{{directory: {value}}}")
+    assert refused(text).position == Position(line, column + 12)
+
+
+@pytest.mark.parametrize(
+    ("key", "help"),
+    [
+        ("algorithms: []", f"list some of {', '.join(ALGORITHMS)}"),
+        ("algorithms: [ES265]", "did you mean `ES256`?"),
+        ("algorithms: [none]", "one of " + ", ".join(f"`{name}`" for name in ALGORITHMS)),
+        ("leeway: 5", "write it as in `1h30m`, with the units d, h, m, s, ms in this order"),
+        ("type: a b", "write it as in `Files::User`"),
+        ("format: jsn", "did you mean `json`?"),
+    ],
+)
+def test_help(key: str, help: str) -> None:
+    assert refused(_with(*key.split(": ", 1))[0]).help == help
+
+
+@pytest.mark.parametrize(
+    ("given", "other"),
+    [
+        ("type_claim", "types"),
+        ("types", "type_claim"),
+        ("groups_type", "groups_claim"),
+        ("device_type", "device_claim"),
+    ],
+)
+def test_a_key_that_means_nothing_without_another(given: str, other: str) -> None:
+    lines = [line for line in MOST.splitlines() if not line.strip().startswith(f"{other}:")]
+    error = refused("\n".join(lines))
+    assert error.message == f"`{given}` is given without `{other}`"
+    assert error.position == Position(1 + next(n for n, line in enumerate(lines) if line.strip().startswith(given)), 5)
+
+
+NO_ADDRESSES = [
+    *WORDS,
+    "localhost",
+    "':80'",
+    "'localhost:'",
+    "localhost:http",
+    "localhost:65536",
+    "localhost:123456",
+    "localhost:-1",
+    "127.0.0.1:80:80",
+    "'a b:80'",
+    "'a/b:80'",
+    '"a\\n:80"',
+    "'::1:80'",
+    "'[::1]'",
+    "'[]:80'",
+    "'[1.2.3.4]:80'",
+    "'[::x]:80'",
+    "'[a]:80'",
+    "localhost:\u0661",
+    "https://localhost:80",
+]
+
+
+@pytest.mark.parametrize("section", ["grpc", "http"])
+@pytest.mark.parametrize("address", NO_ADDRESSES)
+def test_what_is_no_address(section: str, address: str) -> None:
+    text, line, column = _with(section, f"{{listen: {address}}}")
+    assert refused(text).position == Position(line, column + 9)
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1:0", "0.0.0.0:65535", "my-host.example:80", "a_b:1", "[::]:80", "[fe80::1%eth0]:80"]
+)
+def test_addresses(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    assert read(_with("grpc", f"{{listen: '{address}'}}")[0]).grpc.listen == address
+    assert read(_with("http", f"{{listen: '{address}'}}")[0]).http == HttpConfig(host.strip("[]"), int(port))
+
+
+def test_sockets_are_files_relative_to_the_configuration_and_for_grpc_alone() -> None:
+    assert read(_with("grpc", "{listen: unix:pdp.sock}")[0]).grpc.listen == "unix:/etc/pdp/pdp.sock"
+    assert read(_with("grpc", "{listen: 'unix:/run/pdp.sock'}")[0]).grpc.listen == "unix:/run/pdp.sock"
+    assert read(_with("grpc", "{listen: 'unix:///run/pdp.sock'}")[0]).grpc.listen == "unix:/run/pdp.sock"
+    assert refused(_with("grpc", "{listen: 'unix:'}")[0]).message == '"" is no path'
+    assert refused(_with("grpc", '{listen: "unix:a\\0b"}')[0]).message == '"a\\0b" is no path'
+    assert refused(_with("grpc", "{listen: unix}")[0]).message == "this is no address to listen on"
+    assert refused(_with("http", "{listen: unix:pdp.sock}")[0]).message == "this is no address to listen on"
+
+
+def test_empty_sections_are_the_defaults() -> None:
+    text = LEAST.replace("jwks: keys.json", "jwks: keys.json\n  principal: {}")
+    assert read(text + "grpc: {}\nhttp: {}\nlog: {}\nfreshness: {}\n") == read(LEAST)
+
+
+def test_a_refusal_as_it_is_shown() -> None:
+    assert refused(LEAST + "grpc:\n  workers: 100\n").render() == (
+        "pdp.yaml:10:12: `grpc.workers` must be a whole number from 1 to 64, found `100`\n"
+        "   |\n"
+        "10 |   workers: 100\n"
+        "   |            ^^^"
+    )
+
+
+def test_a_file_is_read_with_its_paths_relative_to_it(tmp_path: Path) -> None:
+    (tmp_path / "pdp.yaml").write_text(LEAST)
+    assert load_config(tmp_path / "pdp.yaml") == read_config(Source("x", LEAST), tmp_path)
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "latin").write_bytes(b"identity:\n  issuer: caf\xe9")
+    with pytest.raises(ConfigError) as latin:
+        load_config(tmp_path / "latin")
+    assert (latin.value.position, latin.value.code) == (Position(2, 14), "config")
+    for path in (tmp_path / "nothing", tmp_path, tmp_path / "a\0b"):
+        with pytest.raises(ConfigError) as caught:
+            load_config(path)
+        assert caught.value.help == "give the path of a file with `--config`"
+        assert str(tmp_path) in caught.value.render()
+
+
+def test_damaged_configurations_raise_only_our_errors() -> None:
+    rng = random.Random(20261124)
+    inputs = damaged(rng, [LEAST.encode(), MOST.encode()], ":-{}[]'\"\\0 \n,.%5é", rounds(1_500))
+    errors = [refusal(partial(read, data.decode("utf-8", "replace"))) for data in inputs]
+    assert errors.count(None) > 20
+    assert all(error.position is not None and error.render() for error in errors if error is not None)
