@@ -1,0 +1,1 @@
+"""The inventory: which action on which resource an HTTP request is about."""
