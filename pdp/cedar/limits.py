@@ -12,8 +12,21 @@ LONG_MAX: Final = 2**63 - 1
 MAX_POLICY_TEXT: Final = 16 * 1024 * 1024
 """Characters in one policy text."""
 
+MAX_FORMAT_INDENT: Final = 32
+"""Spaces by which the formatter may indent one level: a line may stand on some hundred levels."""
+
 MAX_SCHEMA_TEXT: Final = 4 * 1024 * 1024
 """Characters in one schema text."""
+
+MAX_TYPE_DEPTH: Final = 60
+"""Levels of sets and records in a type of a schema, common types put in their place. A record takes two levels of JSON,
+so that every schema can be written in either format."""
+
+MAX_TYPE_SIZE: Final = 1_000_000
+"""Parts of a type of a schema, common types put in their place: each use of a common type counts anew."""
+
+MAX_TYPE_ANCESTORS: Final = 1_000_000
+"""Ancestors of all entity types of a schema together, and likewise of all its actions."""
 
 MAX_JSON_TEXT: Final = 256 * 1024 * 1024
 """Characters in one JSON document."""
