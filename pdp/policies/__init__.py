@@ -1,0 +1,1 @@
+"""Policy bundles and the cases that test them."""
