@@ -12,24 +12,34 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import oopsla, report
+from benchmarks import oopsla, plot, report, sample
 from benchmarks.workload import Times, Workload, measure
 
 _SIZES: Final = (5, 50)
+_WIDTH: Final = 110
 
 
 def run(data: Path, policies: Path, passes: int, results: Path) -> None:
     """Measure what is there, print a table, write the figures."""
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=_WIDTH)
     figures: list[dict[str, Any]] = []
     for name, group in _grouped(_workloads(data, policies, console)).items():
         times = [measure(workload, passes) for workload in group]
         figures.append(_sum_up(name, group, times))
     console.print(_table(figures))
-    console.print(f"written: {report.write(results, 'evaluator', figures)}")
+    path = report.write(results, "evaluator", figures)
+    console.print(f"written: {path}")
+    if (drawn := plot.bars(results / "evaluator.svg", figures)) is not None:
+        console.print(f"drawn: {drawn}")
 
 
 def _workloads(data: Path, policies: Path, console: Console) -> Iterator[Workload]:
+    if policies.is_dir():
+        yield sample.workload(policies)
+    else:
+        console.print(f"no sample world in {policies}: left out (--policies PATH)")
     if (data / "oopsla").is_dir():
         for app in oopsla.APPS:
             for size in _SIZES:

@@ -58,5 +58,5 @@ def _request(request: dict[str, Any]) -> Request:
     context = read_value(request["context"])
     if not isinstance(context, Record):
         raise TypeError("a context is a record")
-    uids = [read_entity_uid(request[part]) for part in ("principal", "action", "resource")]
-    return Request(*uids, context)
+    principal, action, resource = (read_entity_uid(request[part]) for part in ("principal", "action", "resource"))
+    return Request(principal, action, resource, context)

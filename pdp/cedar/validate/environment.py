@@ -6,13 +6,13 @@ what keeps a schema of a thousand actions cheap, since most of them are declared
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Final, NamedTuple, assert_never, final
 
-from pdp.cedar.nodes import Var
+from pdp.cedar.nodes import Expr, Literal, Var, Variable
 from pdp.cedar.policy import ActionIn, ActionScope, Policy, Scope, ScopeAny, ScopeEq, ScopeIn, ScopeIs, ScopeIsIn, Slot
-from pdp.cedar.schema.model import Action
+from pdp.cedar.schema.model import Action, Schema
 from pdp.cedar.schema.types import RecordType
 from pdp.cedar.validate.hierarchy import Hierarchy
 from pdp.cedar.values import EntityUID
@@ -112,6 +112,20 @@ class Environments:
                 return named == entity_type and self._hierarchy.may_be_in(entity_type, above)
             case _:
                 raise AssertionError(scope)
+
+
+def reads(nodes: Iterable[Expr], schema: Schema) -> Set[Var]:
+    """What of a request is read by expressions, given all their nodes; their types depend on nothing else of it.
+
+    Who names an action reads it, too: what may be read of the named one depends on whether it is the request's.
+    """
+    found: set[Var] = set()
+    for node in nodes:
+        if isinstance(node, Variable):
+            found.add(node.name)
+        elif isinstance(node, Literal) and isinstance(node.value, EntityUID) and node.value in schema.actions:
+            found.add(Var.ACTION)
+    return found
 
 
 def _numbers(contexts: Sequence[RecordType]) -> Iterator[int]:

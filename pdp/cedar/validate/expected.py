@@ -1,4 +1,4 @@
-"""Operands that must be of one sort: a Bool, a Long, a String, a set, an entity. What is none is a fault, with advice."""
+"""Operands that must be of one sort, as a Long or a set: what is something else is a fault, with advice."""
 
 from typing import Final
 

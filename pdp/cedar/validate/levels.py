@@ -18,7 +18,9 @@ from pdp.cedar.validate.types import StaticType, field
 from pdp.cedar.values import EntityUID
 
 _FOLLOWING: Final = frozenset((BinaryOp.IN, BinaryOp.HAS_TAG, BinaryOp.GET_TAG))
-_TOO_FAR: Final = "read fewer `.`, `has`, `in` and tags in a row, or copy what is read into a nearer entity or the context"
+_TOO_FAR: Final = (
+    "read fewer `.`, `has`, `in` and tags in a row, or copy what is read into a nearer entity or the context"
+)
 _WRITTEN: Final = "start at `principal`, `resource` or `context`; only these and what they refer to are given"
 
 
@@ -99,9 +101,10 @@ class Levels:
                 return 0
             case Variable():
                 return 0
-            case Literal(value):
-                if value != self._action:
-                    self._complain(Fault(Code.LEVEL, f"`{value}` stands in the policy itself, and may not be read", _WRITTEN), expr.span)
+            case Literal(written):
+                if written != self._action:
+                    fault = Fault(Code.LEVEL, f"`{written}` stands in the policy itself, and may not be read", _WRITTEN)
+                    self._complain(fault, expr.span)
                 return 0
             case If(condition, consequent, alternative):
                 self.check(condition)

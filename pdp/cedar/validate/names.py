@@ -44,7 +44,10 @@ class Names:
         self._actions: Final = sorted(str(uid) for uid in schema.actions)
 
     def check(self, policy: Policy, nodes: Iterable[Expr]) -> Iterator[Finding]:
-        """A finding for every name that is not declared, in the order of the text; `nodes` are all of the conditions."""
+        """A finding for every name that is not declared, in the order of the text.
+
+        `nodes` are all of the policy's conditions.
+        """
         scopes = chain(scope_names(policy.principal), scope_names(policy.action), scope_names(policy.resource))
         for name, span in chain(scopes, _expression_names(nodes)):
             fault = None if isinstance(name, Slot) else self._fault(name)

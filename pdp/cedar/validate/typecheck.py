@@ -45,7 +45,7 @@ from pdp.cedar.values import EntityUID
 
 Typed: TypeAlias = tuple[StaticType | None, Capabilities]
 
-_T = TypeVar("_T")
+_T = TypeVar("_T", bound=StaticType)
 
 _BOOL: Final = PrimitiveType.BOOL
 _UNTYPED: Final[Typed] = (None, NOTHING)
@@ -281,9 +281,9 @@ class Typechecker:
         result: StaticType = Truth.TRUE
         gained: set[Capability] = set()
         for name in expr.path:
-            attributes = self._accept(attributes_of(self._schema, type), expr, operand)
-            if attributes is None:
-                return _UNTYPED
+            attributes = attributes_of(self._schema, type)
+            if isinstance(attributes, Fault):
+                return self._accept(attributes, expr, operand), NOTHING
             found = field(attributes, name)
             if found is None:
                 return Truth.FALSE, NOTHING

@@ -5,23 +5,34 @@ entities that conform to the schema. What can still go wrong: an entity that doe
 dates.
 """
 
-from collections.abc import Iterator
-from typing import final
+from collections.abc import Iterator, Sequence
+from typing import Final, final
 
 from pdp.cedar.nodes import Expr
-from pdp.cedar.policy import ConditionKind, Policy, PolicySet
+from pdp.cedar.policy import ActionIn, ConditionKind, Policy, PolicySet, ScopeIn, ScopeIsIn
 from pdp.cedar.schema.model import Schema
 from pdp.cedar.source import Span
-from pdp.cedar.validate.confusables import confusables
-from pdp.cedar.validate.environment import Environment, environments, in_scope
-from pdp.cedar.validate.findings import Code, Finding, Severity, finding
-from pdp.cedar.validate.levels import Levels
-from pdp.cedar.validate.literals import Names
-from pdp.cedar.validate.typecheck import NOTHING, Capabilities, Typechecker
+from pdp.cedar.validate.capabilities import Known
+from pdp.cedar.validate.confusables import confusable_texts, hidden_characters
+from pdp.cedar.validate.environment import Environment, Environments, reads
+from pdp.cedar.validate.findings import Code, Fault, Finding, Severity, finding
+from pdp.cedar.validate.hierarchy import Hierarchy
+from pdp.cedar.validate.levels import Levels, too_far
+from pdp.cedar.validate.names import Names, walk
+from pdp.cedar.validate.typecheck import Typechecker
 from pdp.cedar.validate.types import Truth
 
+_NEVER_APPLIES: Final = Fault(
+    Code.NEVER_APPLIES,
+    "the scope matches no kind of request",
+    "no action of the schema applies to such a principal and such a resource",
+)
+_IMPOSSIBLE: Final = Fault(
+    Code.IMPOSSIBLE, "no request can satisfy the policy", "its conditions are false for every kind of request"
+)
 
-def validate(policies: PolicySet, schema: Schema, level: int | None = None) -> tuple[Finding, ...]:
+
+def validate_policies(policies: PolicySet, schema: Schema, level: int | None = None) -> tuple[Finding, ...]:
     """All findings about all policies, templates and links, in their order; see `Validator`."""
     return tuple(Validator(schema, level).findings(policies))
 
@@ -31,30 +42,50 @@ class Validator:
     """Validates against one schema. With a `level`, policies may read no further than that many entities deep."""
 
     def __init__(self, schema: Schema, level: int | None = None) -> None:
-        self._schema = schema
-        self._level = level
-        self._names = Names(schema)
-        self._environments = tuple(environments(schema))
+        self._schema: Final = schema
+        self._level: Final = level
+        self._names: Final = Names(schema)
+        self._hierarchy: Final = Hierarchy(schema)
+        self._environments: Final = Environments(self._hierarchy)
 
     def findings(self, policies: PolicySet) -> Iterator[Finding]:
         """What there is to say about a policy set: errors and warnings of each policy, template and link."""
-        for policy in (*policies.static.values(), *policies.templates.values()):
+        written = (*policies.static.values(), *policies.templates.values())
+        for policy in written:
             yield from self.policy_findings(policy)
         for link in policies.links.values():
-            policy = policies.templates[link.template_id].fill(link.id, link.values)
-            yield from self._names.check_slots(policy, link)
-            if not any(in_scope(policy, environment, self._schema) for environment in self._environments):
-                yield _never_applicable(policy)
+            template = policies.templates[link.template_id]
+            policy = template.fill(link.id, link.values)
+            yield from self._names.check_slots(policy, template, link)
+            if not self._applies(policy):
+                yield finding(policy, _NEVER_APPLIES)
+        yield from hidden_characters(written)
 
     def policy_findings(self, policy: Policy) -> Iterator[Finding]:
         """What there is to say about one policy or template, each thing once and not once per environment."""
-        yield from self._names.check(policy)
-        applicable = [each for each in self._environments if in_scope(policy, each, self._schema)]
-        if not applicable:
-            yield _never_applicable(policy)
+        nodes = tuple(walk([condition.body for condition in policy.conditions]))
+        yield from self._names.check(policy, nodes)
+        if self._applies(policy):
+            yield from self._scope_level_findings(policy)
+            yield from self._condition_findings(policy, nodes)
+        else:
+            yield finding(policy, _NEVER_APPLIES)
+        yield from confusable_texts(policy, nodes)
+
+    def _applies(self, policy: Policy) -> bool:
+        return any(True for _ in self._environments.matching(policy, frozenset()))
+
+    def _scope_level_findings(self, policy: Policy) -> Iterator[Finding]:
+        """At level 0 nobody gives the groups that an entity is in, so that no scope may ask for them."""
+        if self._level == 0:
+            for scope in (policy.principal, policy.action, policy.resource):
+                if isinstance(scope, ScopeIn | ScopeIsIn | ActionIn):
+                    yield finding(policy, too_far(1, 0), scope.spans[-1] if scope.spans else None)
+
+    def _condition_findings(self, policy: Policy, nodes: Sequence[Expr]) -> Iterator[Finding]:
         seen: set[tuple[Code, Span | None, str]] = set()
-        impossible = bool(applicable)
-        for environment in applicable:
+        impossible = True
+        for environment in self._environments.matching(policy, reads(nodes, self._schema)):
             found, never = self._check(policy, environment)
             impossible = impossible and never
             for each in found:
@@ -63,19 +94,17 @@ class Validator:
                     seen.add(key)
                     yield each
         if impossible:
-            message, help = "no request can satisfy the policy", "its conditions are false for every kind of request"
-            yield finding(policy, Code.IMPOSSIBLE, message, None, help, severity=Severity.WARNING)
-        yield from confusables(policy)
+            yield finding(policy, _IMPOSSIBLE, severity=Severity.WARNING)
 
     def _check(self, policy: Policy, environment: Environment) -> tuple[list[Finding], bool]:
         """Findings of a policy in one environment, and whether it is never satisfied there."""
         found: list[Finding] = []
 
-        def complain(code: Code, message: str, span: Span | None, help: str | None) -> None:
-            found.append(finding(policy, code, message, span, help, environment=environment))
+        def complain(fault: Fault, span: Span | None) -> None:
+            found.append(finding(policy, fault, span, environment=environment))
 
-        checker = Typechecker(self._schema, environment, complain)
-        known: Capabilities = NOTHING
+        checker = Typechecker(self._schema, self._hierarchy, environment, complain)
+        known = Known()
         alive: list[Expr] = []
         never = False
         for condition in policy.conditions:
@@ -86,16 +115,9 @@ class Validator:
                 never = True
                 break
             if condition.kind is ConditionKind.WHEN:
-                known |= gained
+                known.learn(gained)
         if not found and self._level is not None:
-            levels = Levels(self._level, checker)
+            levels = Levels(self._level, self._schema, environment.action.uid, checker.types, complain)
             for body in alive:
-                if (too_far := levels.exceeding(body)) is not None:
-                    help = "fewer `.`, `has`, `in` or tags in a row, from a variable and not from a reference"
-                    complain(Code.LEVEL, f"this reads more than {self._level} entities deep", too_far.span, help)
+                levels.check(body)
         return found, never
-
-
-def _never_applicable(policy: Policy) -> Finding:
-    help = "no action of the schema applies to such a principal and such a resource"
-    return finding(policy, Code.NEVER_APPLIES, "the scope matches no kind of request", None, help)
