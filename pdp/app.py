@@ -11,18 +11,20 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from time import perf_counter
 from types import FrameType
 from typing import Final, TypeAlias, TypeVar, final
 
 from pdp.cedar.errors import CedarError
+from pdp.cedar.schema.model import Schema
 from pdp.clock import Clock, now_ms
 from pdp.config import Config
 from pdp.context.files import load_facts
 from pdp.context.memory import MemoryStore
+from pdp.context.store import Facts
 from pdp.engine.chain import build_chain
 from pdp.engine.reload import Reloader
 from pdp.engine.snapshot import CurrentWorld, World
@@ -38,6 +40,7 @@ from pdp.transport.grpc import ext_authz, service
 from pdp.transport.grpc.server import GrpcServer
 from pdp.transport.header_obligations import policy_headers
 from pdp.transport.http.server import HttpServer, Revisions, build_routes
+from pdp.watch import Watcher
 
 POLL_SECONDS: Final = 1.0
 """How often the files are looked at. A change is loaded once it has stood still for one more look."""
@@ -47,76 +50,11 @@ GRACE_SECONDS: Final = 5.0
 
 Loaded = TypeVar("Loaded")
 _Handler: TypeAlias = Callable[[int, FrameType | None], object] | int | None
-Fingerprint: TypeAlias = Mapping[str, tuple[int, int, int]]
-
-
-def fingerprint(paths: Iterable[Path]) -> Fingerprint:
-    """What can be seen from outside of these files and of all files below these directories: inode, size and time of
-    change of each.
-    """
-    found = {}
-    for path in paths:
-        for file in path.rglob("*") if path.is_dir() else (path,):
-            try:
-                status = file.stat()
-            except OSError:  # removed since it was listed, or never there
-                continue
-            found[str(file)] = (status.st_ino, status.st_size, status.st_mtime_ns)
-    return found
-
-
-@final
-class Watcher:
-    """Calls `reload` when it is told to, and when files change, in a thread of its own.
-
-    Files are read only after they stood still from one look to the next: a set of policies that is still being copied
-    may be valid and lack a guardrail.
-    """
-
-    def __init__(self, paths: Iterable[Path], reload: Callable[[str], None], poll_seconds: float) -> None:
-        self._paths = tuple(paths)
-        self._reload = reload
-        self._poll_seconds = poll_seconds
-        # A SimpleQueue and no Event: a signal handler may put into it whatever its thread is doing.
-        self._orders: SimpleQueue[str | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
-        self._seen = fingerprint(self._paths)
-
-    def start(self) -> None:
-        """Watch. What changed since construction counts as a change."""
-        self._thread.start()
-
-    def order(self, cause: str) -> None:
-        """Reload as soon as possible, whether files changed or not."""
-        self._orders.put(cause)
-
-    def stop(self) -> None:
-        """Returns when no reload is running and none will follow."""
-        self._orders.put(None)
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _run(self) -> None:
-        before = self._seen
-        while True:
-            try:
-                cause = self._orders.get(timeout=self._poll_seconds)
-            except Empty:
-                found = fingerprint(self._paths)
-                if found != self._seen and found == before:
-                    self._seen = found
-                    self._reload("files changed")
-                before = found
-                continue
-            if cause is None:
-                return
-            self._seen = before = fingerprint(self._paths)
-            self._reload(cause)
 
 
 @final
 class App:
-    """One decision point. `poll_seconds` is for tests."""
+    """One decision point. `decider` is what all of its doors ask. `poll_seconds` is for tests."""
 
     def __init__(
         self,
@@ -132,16 +70,13 @@ class App:
         self.metrics: Final = Metrics()
         self._current = CurrentWorld()
         self._headers: frozenset[str] = frozenset()
-        self._reloader = Reloader(
-            self._current,
-            MemoryStore(),
-            self._read_bundle,
-            lambda schema: self._counted(LoadKind.CONTEXT, lambda: load_facts(config.context.directory, schema)),
+        self._reloader = Reloader(self._current, MemoryStore(), self._read_bundle, self._read_facts)
+        self.decider: Final = build_chain(
+            self._current, config.freshness, clock, lambda error: self._report("engine", error)
         )
-        decider = build_chain(self._current, config.freshness, clock, lambda error: self._report("engine", error))
         self._authentication = Authentication(clock, self.metrics, accept_asserted=config.identity.accept_asserted)
-        self._envoy = ext_authz.ExtAuthz(decider, self._authentication, lambda: self._headers)
-        check = service.DecisionService(decider, self._authentication)
+        self._envoy = ext_authz.ExtAuthz(self.decider, self._authentication, lambda: self._headers)
+        check = service.DecisionService(self.decider, self._authentication)
         doors = {
             service.NAME: self._guarded(Door.CHECK, check.check, service.LAST_RESORT),
             ext_authz.NAME: self._guarded(Door.EXT_AUTHZ, self._envoy.check, ext_authz.LAST_RESORT),
@@ -269,6 +204,14 @@ class App:
         self._headers |= headers
         return bundle
 
+    def _read_facts(self, schema: Schema) -> Facts:
+        context = self._config.context
+
+        def read() -> Facts:
+            return load_facts(context.directory, schema, self._clock(), relative_times=context.relative_times)
+
+        return self._counted(LoadKind.CONTEXT, read)
+
     def _counted(self, kind: LoadKind, read: Callable[[], Loaded]) -> Loaded:
         try:
             loaded = read()
@@ -318,4 +261,5 @@ class App:
             return
         while self._previous_handlers:
             number, handler = self._previous_handlers.popitem()
-            signal.signal(number, handler)
+            # None stands for a handler that was not installed by Python and cannot be put back by it.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

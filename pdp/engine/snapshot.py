@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import final
 
+from pdp.cedar.errors import PolicySetError
 from pdp.cedar.policy import Link, PolicySet, Slot
 from pdp.cedar.schema.model import Schema
 from pdp.cedar.values import EntityUID
@@ -53,12 +54,19 @@ def build_world(bundle: Bundle, facts: Facts) -> World:
     )
 
 
-def _with_grants(policies: PolicySet, grants: Iterable[Grant]) -> PolicySet:
+def _with_grants(policies: PolicySet, grants: tuple[Grant, ...]) -> PolicySet:
     """The bundle's policies with a link for each grant, in force or not: time decides at each evaluation.
 
     A grant fills both slots always. A template without one of them would grant more than the grant says, and
     `PolicySet` refuses the link.
     """
+    for grant in grants:
+        if grant.template_id not in policies.templates:
+            known = ", ".join(f"`{template}`" for template in sorted(policies.templates)) or "none at all"
+            raise PolicySetError(
+                f"the grant `{grant.id}` is of the template `{grant.template_id}`, which the bundle does not have",
+                help=f"its templates are {known}",
+            )
     links = [
         Link(grant.id, grant.template_id, {Slot.PRINCIPAL: grant.principal, Slot.RESOURCE: grant.resource})
         for grant in grants

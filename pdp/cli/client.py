@@ -1,0 +1,130 @@
+"""Asks a running decision point over gRPC (`pdp.v1.DecisionService/Check`)."""
+
+from typing import Any, Final, assert_never
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from pdp.cedar.errors import CedarError
+from pdp.cedar.ext import datetime, decimal, duration, ipaddr
+from pdp.cedar.values import Datetime, Decimal, Duration, EntityUID, IPAddr, Record, Set, Value
+from pdp.cli.answer import Answer
+from pdp.cli.question import Question, Token
+from pdp.transport.grpc.gen.v1 import decision_pb2 as pb
+from pdp.transport.grpc.gen.v1.decision_pb2_grpc import DecisionServiceStub
+
+_EFFECTS: Final = {pb.EFFECT_PERMIT: "permit", pb.EFFECT_FORBID: "forbid"}
+_HELP: Final = {
+    grpc.StatusCode.UNAVAILABLE: "is `pdp serve` running, and does it listen there?",
+    grpc.StatusCode.DEADLINE_EXCEEDED: "give it more time with `--timeout`",
+    grpc.StatusCode.UNIMPLEMENTED: "is another kind of server listening there?",
+}
+_OPTIONS: Final = (
+    # A question may hold a token: it goes to the address that was given, not to a proxy that the environment names.
+    ("grpc.enable_http_proxy", 0),
+)
+
+
+class CallError(CedarError):
+    """There was no answer. That is no allow."""
+
+    code = "call"
+
+
+def ask(question: Question, min_revision: int, address: str, timeout: float) -> Answer:
+    """The answer of the decision point at `address` within `timeout` seconds. Raises CallError."""
+    message = write_request(question, min_revision)
+    try:
+        with grpc.insecure_channel(address, _OPTIONS) as channel:
+            response = DecisionServiceStub(channel).Check(message, timeout=timeout)
+    except grpc.RpcError as error:
+        raise _call_error(error, address) from error
+    return read_response(response, address)
+
+
+def write_request(question: Question, min_revision: int) -> pb.CheckRequest:
+    """The question as a message. Raises CallError for a value that has no form in one."""
+    try:
+        message = pb.CheckRequest(
+            action=_uid(question.action),
+            resource=_uid(question.resource),
+            context=_record(question.context),
+            min_revision=min_revision,
+        )
+    except DecodeError as error:  # what the library raises when it copies a deep message into another
+        raise CallError("the context is nested too deeply to be sent") from error
+    if isinstance(question.who, Token):
+        message.token = question.who.text
+    else:
+        message.principal.CopyFrom(_uid(question.who))
+    if question.device is not None:
+        message.device.CopyFrom(_uid(question.device))
+    return message
+
+
+def read_response(message: pb.CheckResponse, address: str) -> Answer:
+    """The answer in a message. Raises CallError when it holds neither an allow nor a deny."""
+    if message.decision not in (pb.DECISION_ALLOW, pb.DECISION_DENY):
+        raise CallError(
+            f"the answer of `{address}` holds no decision", help="is another kind of server listening there?"
+        )
+    return Answer(
+        allowed=message.decision == pb.DECISION_ALLOW,
+        reason=message.reason_class,
+        message=message.message,
+        policies=tuple(
+            (policy.id, _EFFECTS.get(policy.effect, "unknown"), dict(policy.annotations)) for policy in message.policies
+        ),
+        errors=tuple((error.policy_id, error.kind, error.message) for error in message.errors),
+        obligations=tuple((duty.kind, duty.argument, duty.policy_id) for duty in message.obligations),
+        policy_revision=message.policy_revision,
+        context_revision=message.context_revision,
+        valid_until=message.valid_until.ToMilliseconds() if message.HasField("valid_until") else None,
+        request_id=message.request_id,
+    )
+
+
+def _uid(uid: EntityUID) -> pb.EntityUid:
+    return pb.EntityUid(type=uid.type, id=uid.id)
+
+
+def _record(record: Record) -> pb.Record:
+    return pb.Record(fields={name: _value(value) for name, value in record.fields.items()})
+
+
+def _value(value: Value) -> pb.Value:
+    match value:
+        case bool():
+            return pb.Value(bool_value=value)
+        case int():
+            return pb.Value(long_value=value)
+        case str():
+            return pb.Value(string_value=value)
+        case EntityUID():
+            return pb.Value(entity_value=_uid(value))
+        case Set():
+            return pb.Value(set_value=pb.Set(elements=[_value(element) for element in value.elements]))
+        case Record():
+            return pb.Value(record_value=_record(value))
+        case Decimal():
+            return _extension("decimal", decimal.format(value))
+        case IPAddr():
+            return _extension("ip", ipaddr.format(value))
+        case Duration():
+            return _extension("duration", duration.format(value))
+        case Datetime():
+            if not datetime.has_text(value):
+                raise CallError("a datetime beyond the years 0000 to 9999 has no form in a question")
+            return _extension("datetime", datetime.format(value))
+        case _:
+            assert_never(value)
+
+
+def _extension(function: str, argument: str) -> pb.Value:
+    return pb.Value(extension_value=pb.Extension(function=function, argument=argument))
+
+
+def _call_error(error: grpc.RpcError, address: str) -> CallError:
+    call: Any = error  # what a stub raises is a Call as well, which its type does not say
+    code, details = call.code(), call.details() or "no details"
+    return CallError(f"no answer from `{address}`: {code.name.lower()}: {details}", help=_HELP.get(code))

@@ -1,0 +1,69 @@
+"""`pdp`, the command line's entry point: the list of verbs, and what becomes of an error."""
+
+import traceback
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from pdp import __version__
+from pdp.cedar.errors import CedarError
+from pdp.cli import exits
+from pdp.cli.check import check
+from pdp.cli.eval import evaluate
+from pdp.cli.output import plain, standard_error, standard_output
+from pdp.cli.serve import serve
+from pdp.cli.test import run_cases
+
+
+class Verbs(TyperGroup):
+    """The verbs. Input that one of them refuses is told in one message on standard error."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the verb."""
+        try:
+            return super().invoke(ctx)
+        except CedarError as error:
+            # Line by line: the message may quote a file, and only its own line ends are ours.
+            for line in error.render().split("\n"):
+                standard_error().print(plain(line))
+            raise typer.Exit(exits.FAULT) from error
+
+
+app = typer.Typer(
+    cls=Verbs,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    # An exception of another kind is a defect: Python's own traceback shows where, and no local variable.
+    pretty_exceptions_enable=False,
+    help="A policy decision point for zero trust: Cedar policies, fresh facts, explained answers.",
+)
+app.command(epilog=exits.SERVE_EPILOG)(serve)
+app.command(epilog=exits.DECISION_EPILOG)(check)
+app.command("eval", epilog=exits.DECISION_EPILOG)(evaluate)
+app.command("test", epilog=exits.TEST_EPILOG)(run_cases)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        standard_output().print(f"pdp {__version__}")
+        raise typer.Exit(exits.OK)
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """A policy decision point for zero trust: Cedar policies, fresh facts, explained answers."""
+
+
+def main() -> None:
+    """Run the command line. A defect ends with exits.FAULT: Python's own 1 would read as a deny."""
+    try:
+        app()
+    except Exception:  # the last line of defence
+        traceback.print_exc()
+        raise SystemExit(exits.FAULT) from None
