@@ -1,4 +1,4 @@
-"""Bundles: the layout and its rules, ids, places of refusals, and a revision that stands for every byte."""
+"""Bundles: the layout and its rules, ids, validity, places of refusals, and a revision that stands for every byte."""
 
 import random
 from functools import partial
@@ -11,16 +11,23 @@ from fuzzing import damaged, refusal, rounds
 from pdp.cedar.errors import CedarError, ParseError, PolicySetError, SchemaError
 from pdp.cedar.policy import Effect
 from pdp.cedar.source import Position, Source
-from pdp.policies.bundle import BundleError, load_bundle, namespace
+from pdp.policies.bundle import BundleError, InvalidPolicy, load_bundle, namespace
 
-SCHEMA = "entity User, Order; namespace Procurement { action view appliesTo { principal: User, resource: Order }; }"
+SCHEMA = """\
+entity User in [User] = { suspended: Bool, limit?: Long };
+entity Order in [Order] = { amount: Long };
+namespace Procurement {
+  action all;
+  action view, edit in [all] appliesTo { principal: User, resource: Order };
+}
+"""
 GUARDRAIL = '@id("guardrail/suspended")\nforbid (principal, action, resource);\n'
 ORDERS = """\
 @id("procurement/view")
 permit (principal, action == Procurement::Action::"view", resource);
 
 @id("procurement/never")
-forbid (principal, action, resource);
+forbid (principal, action == Procurement::Action::"edit", resource);
 """
 ENTITLEMENT = '@id("entitlement/orders")\npermit (principal == ?principal, action, resource in ?resource);\n'
 FILES = {
@@ -58,9 +65,11 @@ def policy(
     action: str = 'action == Procurement::Action::"view"',
     principal: str = "principal",
     resource: str = "resource",
+    when: str | None = None,
 ) -> str:
     annotation = "" if id is None else f'@id("{id}")\n'
-    return f"// a comment\n{annotation}{effect} ({principal}, {action}, {resource});\n"
+    condition = "" if when is None else f"\nwhen {{ {when} }}"
+    return f"// a comment\n{annotation}{effect} ({principal}, {action}, {resource}){condition};\n"
 
 
 def test_a_bundle(bundle: Path) -> None:
@@ -75,8 +84,8 @@ def test_a_bundle(bundle: Path) -> None:
     assert view.source.name == str(bundle / "teams/procurement/orders.cedar")
 
 
-def test_only_the_schema_is_required(tmp_path: Path) -> None:
-    loaded = load_bundle(write(tmp_path, {"schema.cedarschema": ""}))
+def test_only_the_schema_and_a_file_of_guardrails_are_required(tmp_path: Path) -> None:
+    loaded = load_bundle(write(tmp_path, {"schema.cedarschema": "", "guardrails/none.cedar": "// none, on purpose"}))
     assert len(loaded.policies) == 0
 
 
@@ -124,6 +133,23 @@ class TestFiles:
         (bundle / name).unlink()
         (bundle / name).write_text("")
         assert refused(bundle).message == "cannot list the folder: not a directory"
+
+    @pytest.mark.parametrize("left", [(), ("README.md", ".hidden.cedar")])
+    def test_guardrails_that_were_not_mounted_open_no_doors(self, bundle: Path, left: tuple[str, ...]) -> None:
+        folder = bundle / "guardrails"
+        (folder / "all.cedar").unlink()
+        for name in left:
+            (folder / name).write_text("x")
+        empty = refused(bundle)
+        for name in left:
+            (folder / name).unlink()
+        folder.rmdir()
+        for error in (empty, refused(bundle)):
+            assert isinstance(error, BundleError)
+            assert error.message == "the bundle has no guardrails"
+            assert error.render().startswith(f"{folder}: ")
+            assert error.help is not None
+            assert "a file with a comment says so" in error.help
 
     def test_links_to_files_and_folders_are_followed(self, bundle: Path) -> None:
         before = load_bundle(bundle)
@@ -278,7 +304,7 @@ class TestFolders:
         "scope",
         [
             "principal in ?principal, action, resource == ?resource",
-            'principal is User in ?principal, action in [A::Action::"x"], resource is Order in ?resource',
+            'principal is User in ?principal, action in [Procurement::Action::"view"], resource is Order in ?resource',
         ],
     )
     def test_entitlements(self, bundle: Path, scope: str) -> None:
@@ -292,7 +318,7 @@ class TestFolders:
             (f"action == {OWN}", None),
             (f"action in {OWN}", None),
             (f'action in [{OWN}, Procurement::Action::"edit"]', None),
-            ("action in []", None),
+            ('action in Procurement::Action::"all"', None),
             ('action == Action::"view"', 'Action::"view"'),
             ('action == Reporting::Action::"view"', 'Reporting::Action::"view"'),
             ('action == procurement::Action::"view"', 'procurement::Action::"view"'),
@@ -313,13 +339,15 @@ class TestFolders:
         assert error.help == "its actions are those of the namespace `Procurement`"
         assert error.position == Position(2, 1)
 
-    def test_a_teams_permit_is_never_about_all_actions_and_its_forbid_may_be(self, bundle: Path) -> None:
-        write(bundle, {"teams/procurement/orders.cedar": policy(effect="forbid", action="action")})
-        assert "procurement/x" in load_bundle(bundle).policies.static
-        write(bundle, {"teams/procurement/orders.cedar": policy(action="action")})
+    @pytest.mark.parametrize("effect", ["permit", "forbid"])
+    def test_a_team_decides_never_about_all_actions(self, bundle: Path, effect: str) -> None:
+        # A forbid neither: one team could shut another's doors.
+        write(bundle, {"teams/procurement/orders.cedar": ORDERS + policy("procurement/x", effect, "action")})
         error = refused(bundle)
-        assert error.message == "a team's permit must name its actions"
+        assert isinstance(error, PolicySetError)
+        assert error.message == "a team's policy must name its actions"
         assert error.help == 'write `action == Procurement::Action::".."`'
+        assert error.position == Position(7, 1)
 
     @pytest.mark.parametrize("effect", ["permit", "forbid"])
     def test_a_team_has_no_templates(self, bundle: Path, effect: str) -> None:
@@ -339,10 +367,14 @@ class TestFolders:
         assert error.help
 
     def test_each_team_has_its_own_namespace(self, bundle: Path) -> None:
-        text = policy("partner_api/x", action='action == PartnerApi::Action::"x"')
+        action = "action x appliesTo { principal: User, resource: Order };"
         write(
             bundle,
-            {"teams/partner_api/x.cedar": text, "teams/p2/x.cedar": policy("p2/x", action='action == P2::Action::"x"')},
+            {
+                "schema.cedarschema": f"{SCHEMA}namespace PartnerApi {{ {action} }} namespace P2 {{ {action} }}",
+                "teams/partner_api/x.cedar": policy("partner_api/x", action='action == PartnerApi::Action::"x"'),
+                "teams/p2/x.cedar": policy("p2/x", action='action == P2::Action::"x"'),
+            },
         )
         assert {"partner_api/x", "p2/x"} <= load_bundle(bundle).policies.static.keys()
         teams = ["a", "b", "ab", "a_b", "a_b_c", "ab_c", "a1", "a1_b", "a_b1", "partner_api", "partnerapi"]
@@ -354,11 +386,109 @@ class TestFolders:
         assert refused(bundle).message == '"x.cedar" cannot be a team\'s name'
 
 
+class TestValidity:
+    """Every policy passes the strict validator."""
+
+    def test_the_place_the_carets_and_the_help(self, bundle: Path) -> None:
+        text = ORDERS + policy(when="resource.amount < principal.limit")
+        path = write(bundle, {"teams/procurement/orders.cedar": text}) / "teams/procurement/orders.cedar"
+        error = refused(bundle)
+        assert isinstance(error, InvalidPolicy)
+        assert error.code == "policy_validation"
+        assert error.render() == (
+            f"{path}:9:26: policy `procurement/x`: the attribute `limit` may be missing\n"
+            "  |\n"
+            "9 | when { resource.amount < principal.limit };\n"
+            "  |                          ^^^^^^^^^^^^^^^\n"
+            "  help: ask for it first, of the same expression: `x has a && x.a ...`; found for principal `User`, "
+            f"action `{OWN}`, resource `Order`"
+        )
+
+    @pytest.mark.parametrize("name", [name for name in FILES if name.endswith(".cedar")])
+    def test_in_every_folder(self, bundle: Path, name: str) -> None:
+        text = FILES[name].rstrip().removesuffix(";")
+        write(bundle, {name: f"{text}\nwhen {{ context.secret }};"})
+        error = refused(bundle)
+        assert isinstance(error, InvalidPolicy)
+        assert error.message.endswith("has no attribute `secret`")
+        assert error.position is not None
+        assert error.position.line == text.count("\n") + 2
+        assert error.render().startswith(f"{bundle / name}:")
+
+    @pytest.mark.parametrize(
+        ("text", "at"),
+        [
+            (policy(principal="principal is Usr"), "Usr"),
+            (policy(principal='principal in Group::"x"'), 'Group::"x"'),
+            (policy(action='action == Procurement::Action::"veiw"'), 'Procurement::Action::"veiw"'),
+            (policy(action=f'action in [{OWN}, Procurement::Action::"no"]'), 'Procurement::Action::"no"'),
+            (policy(when='resource.amount == "1"'), 'resource.amount == "1"'),
+            (policy(when="resource.amount"), "resource.amount"),
+            (policy(when="principal.limit > 0"), "principal.limit"),
+            (policy(when="principal.lim == 0"), "principal.lim"),
+            (policy(when="[].contains(1)"), "[]"),
+        ],
+    )
+    def test_what_is_wrong_is_underlined(self, bundle: Path, text: str, at: str) -> None:
+        write(bundle, {"teams/procurement/orders.cedar": text})
+        error = refused(bundle)
+        assert isinstance(error, InvalidPolicy)
+        assert error.source is not None
+        assert error.span is not None
+        assert error.source.text[error.span.start : error.span.end] == at
+
+    @pytest.mark.parametrize(
+        "scope", [{"principal": "principal is Order"}, {"resource": "resource is User"}, {"action": "action in []"}]
+    )
+    def test_a_scope_that_no_request_can_match_is_a_mistake(self, bundle: Path, scope: dict[str, str]) -> None:
+        write(bundle, {"teams/procurement/orders.cedar": policy(**scope)})
+        error = refused(bundle)
+        assert isinstance(error, InvalidPolicy)
+        assert error.message == "policy `procurement/x`: the scope matches no kind of request"
+        assert error.position == Position(2, 1)
+        assert error.help == "no action of the schema applies to such a principal and such a resource"
+
+    def test_what_is_only_strange_is_not_refused(self, bundle: Path) -> None:
+        write(bundle, {"teams/procurement/orders.cedar": policy(when="principal is Order")})
+        assert "procurement/x" in load_bundle(bundle).policies.static
+
+    def test_the_first_of_several_is_told(self, bundle: Path) -> None:
+        invalid = "context.secret"
+        write(
+            bundle,
+            {
+                "teams/procurement/orders.cedar": "".join(policy(f"procurement/{id}", when=invalid) for id in "ba"),
+                "entitlements/orders.cedar": policy("entitlement/x", when=invalid, **SLOTS),
+            },
+        )
+        assert refused(bundle).message.startswith("policy `procurement/b`: ")
+
+    @pytest.mark.parametrize(
+        ("name", "text", "message"),
+        [
+            ("guardrails/more.cedar", GUARDRAIL, "duplicate policy id `guardrail/suspended`"),
+            ("entitlements/more.cedar", policy("entitlement/x"), "an entitlement has no `?principal` and no `?res"),
+            ("entitlements/more.cedar", policy(None), "the policy has no `@id`"),
+            ("entitlements/more.cedar", "permit (principal);", "expected `,`"),
+            ("more.cedar", GUARDRAIL, "this policy file is at no place of a bundle"),
+        ],
+    )
+    def test_what_else_is_wrong_is_told_before(self, bundle: Path, name: str, text: str, message: str) -> None:
+        write(bundle, {"guardrails/all.cedar": policy("guardrail/suspended", "forbid", when="context.secret")})
+        assert isinstance(refused(bundle), InvalidPolicy)
+        write(bundle, {name: text})
+        error = refused(bundle)
+        assert not isinstance(error, InvalidPolicy)
+        assert error.message.startswith(message)
+
+
 class TestRevision:
     def test_the_revision_of_known_bytes(self, tmp_path: Path) -> None:
-        # printf 'N\0\0\0\0\0\0\0\022schema.cedarschemaC\0\0\0\0\0\0\0\011entity U;' | sha256sum
-        loaded = load_bundle(write(tmp_path, {"schema.cedarschema": "entity U;"}))
-        assert loaded.revision == "4ebadb124463ea5b82a760ddec5bd12281db613a99ca514d0cbb77c01764be2b"
+        # printf 'N\0\0\0\0\0\0\0\022guardrails/x.cedarC\0\0\0\0\0\0\0\0' > bytes
+        # printf 'N\0\0\0\0\0\0\0\022schema.cedarschemaC\0\0\0\0\0\0\0\011entity U;' >> bytes
+        # sha256sum bytes
+        loaded = load_bundle(write(tmp_path, {"schema.cedarschema": "entity U;", "guardrails/x.cedar": ""}))
+        assert loaded.revision == "d786265dce911a899197fd785d0637aa3aaf2ddc46a83724bb58ea62c5c14b95"
 
     def test_it_is_the_same_wherever_the_bundle_lies_and_however_it_was_written(
         self, bundle: Path, tmp_path: Path
@@ -382,7 +512,7 @@ class TestRevision:
         seen.add(load_bundle(bundle).revision)
         write(bundle, {"guardrails/empty.cedar": ""})
         seen.add(load_bundle(bundle).revision)
-        assert len(seen) == 1 + 4 + 4 + 4 + 3 + 2
+        assert len(seen) == 1 + len(FILES) * 4 + 2
 
     def test_no_two_ways_to_cut_the_same_text_into_files_share_one(self, bundle: Path) -> None:
         both = GUARDRAIL + GUARDRAIL.replace("suspended", "other")
