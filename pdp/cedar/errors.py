@@ -55,6 +55,12 @@ class PrintError(CedarError):
     code = "policy_print"
 
 
+class FormatError(CedarError):
+    """Policy text that cannot be laid out anew: the indent is out of range, or the result would pass a limit."""
+
+    code = "policy_format"
+
+
 class PolicySetError(CedarError):
     """Policies that are well-formed alone and wrong together: duplicate ids, links that do not fit."""
 

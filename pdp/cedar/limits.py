@@ -12,6 +12,9 @@ LONG_MAX: Final = 2**63 - 1
 MAX_POLICY_TEXT: Final = 16 * 1024 * 1024
 """Characters in one policy text."""
 
+MAX_REPORTED_FAULTS: Final = 100
+"""Faults in one policy text that are reported together."""
+
 MAX_FORMAT_INDENT: Final = 32
 """Spaces by which the formatter may indent one level: a line may stand on some hundred levels."""
 

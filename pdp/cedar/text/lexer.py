@@ -40,7 +40,13 @@ class Token(NamedTuple):
         return Span(self.start, self.end)
 
 
-_SPACE: Final = r"[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+WHITE_SPACE: Final = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
+"""The characters of the Unicode property White_Space."""
+
+_SPACE: Final = f"[{WHITE_SPACE}]"
 
 _TOKEN: Final = re.compile(
     rf"{_SPACE}*+(?://[^\r\n]*+{_SPACE}*+)*+"
@@ -73,16 +79,16 @@ _HELP_FOR_CHARACTER: Final = {
 }
 
 
-def tokenize(source: Source, limit: int, error: type[CedarError] = ParseError) -> Iterator[Token]:
-    """The tokens of a text, the last one of kind END.
+def tokenize(source: Source, limit: int, error: type[CedarError] = ParseError, start: int = 0) -> Iterator[Token]:
+    """The tokens of a text from an offset on, the last one of kind END.
 
     Lazy, so that the first fault in the text is the first reported: after a missing quote the lexical fault is often
     pages away from the syntactic one. Raises `error` where a character starts no token, for a text of more than
     `limit` characters, and for one that is no Unicode text (it holds a lone surrogate).
     """
-    _refuse_unreadable(source, limit, error)
+    refuse_unreadable(source, limit, error)
     text, kinds = source.text, _KINDS
-    for match in _TOKEN.finditer(text):
+    for match in _TOKEN.finditer(text, start):
         group = match.lastindex or _INVALID
         if group == _INVALID:
             raise _invalid(source, match.start(group), error)
@@ -90,6 +96,19 @@ def tokenize(source: Source, limit: int, error: type[CedarError] = ParseError) -
         start, end = match.span(group)
         yield Token(kind, match[group], start, end)
         if kind is Kind.END:
+            return
+
+
+def whole_tokens(source: Source, start: int) -> Iterator[Token]:
+    """What is a token from an offset on, for those who look for a place to go on after a fault.
+
+    Characters that start no token are left out. It ends before a string without an end: all that follows is inside it.
+    """
+    for match in _TOKEN.finditer(source.text, start):
+        group = match.lastindex or _INVALID
+        if group != _INVALID:
+            yield Token(_KINDS[group] or Kind.END, match[group], *match.span(group))
+        elif match[group] == '"':
             return
 
 
@@ -106,7 +125,8 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else f"U+{ord(char):04X}" for char in text)
 
 
-def _refuse_unreadable(source: Source, limit: int, error: type[CedarError]) -> None:
+def refuse_unreadable(source: Source, limit: int, error: type[CedarError] = ParseError) -> None:
+    """Returns if a text can be read at all. Raises `error` if it has more than `limit` characters or is no Unicode."""
     if len(source.text) > limit:
         raise error(
             f"the text has {len(source.text)} characters, the limit is {limit}",
