@@ -10,10 +10,15 @@ from pdp import __version__
 from pdp.cedar.errors import CedarError
 from pdp.cli import exits
 from pdp.cli.check import check
+from pdp.cli.conformance import conformance
 from pdp.cli.eval import evaluate
-from pdp.cli.output import plain, standard_error, standard_output
+from pdp.cli.fmt import fmt
+from pdp.cli.output import print_error, standard_output
+from pdp.cli.partial import partial
 from pdp.cli.serve import serve
 from pdp.cli.test import run_cases
+from pdp.cli.translate import translate
+from pdp.cli.validate import validate
 
 
 class Verbs(TyperGroup):
@@ -24,9 +29,7 @@ class Verbs(TyperGroup):
         try:
             return super().invoke(ctx)
         except CedarError as error:
-            # Line by line: the message may quote a file, and only its own line ends are ours.
-            for line in error.render().split("\n"):
-                standard_error().print(plain(line))
+            print_error(error)
             raise typer.Exit(exits.FAULT) from error
 
 
@@ -42,7 +45,12 @@ app = typer.Typer(
 app.command(epilog=exits.SERVE_EPILOG)(serve)
 app.command(epilog=exits.DECISION_EPILOG)(check)
 app.command("eval", epilog=exits.DECISION_EPILOG)(evaluate)
+app.command(epilog=exits.PARTIAL_EPILOG)(partial)
 app.command("test", epilog=exits.TEST_EPILOG)(run_cases)
+app.command(epilog=exits.VALIDATE_EPILOG)(validate)
+app.command(epilog=exits.FMT_EPILOG)(fmt)
+app.command(epilog=exits.TRANSLATE_EPILOG)(translate)
+app.command(epilog=exits.CONFORMANCE_EPILOG)(conformance)
 
 
 def _version(wanted: bool) -> None:

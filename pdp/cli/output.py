@@ -5,6 +5,7 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
+from pdp.cedar.errors import CedarError
 from pdp.cedar.source import Source, Span
 
 LABEL_WIDTH: Final = 14
@@ -49,3 +50,15 @@ def place_of(source: Source, span: Span) -> str:
     """`file:line:column` of a span's start."""
     position = source.position(span.start)
     return f"{source.name}:{position.line}:{position.column}"
+
+
+def counted(number: int, noun: str, nouns: str | None = None) -> str:
+    """`1 case`, `7,809 cases`; `nouns` is the plural if it is another one."""
+    return f"{number:,} {noun if number == 1 else nouns or f'{noun}s'}"
+
+
+def print_error(error: CedarError) -> None:
+    """Tell an error on standard error."""
+    # Line by line: the message may quote a file, and only its own line ends are ours.
+    for line in error.render().split("\n"):
+        standard_error().print(plain(line))

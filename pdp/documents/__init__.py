@@ -9,7 +9,7 @@ A document is YAML or JSON; both become the same values and are read through `No
 A key that nobody asked for is refused when the block ends, and what was probably meant is named.
 """
 
-from pdp.documents.files import MAX_FILE, list_files, list_folder, read_source
+from pdp.documents.files import MAX_FILE, decode, list_files, list_folder, read_source
 from pdp.documents.formats import MAX_YAML_TEXT, parse_json_document, parse_yaml
 from pdp.documents.nodes import DocumentError, Node, Places, Table
 
@@ -20,6 +20,7 @@ __all__ = [
     "Node",
     "Places",
     "Table",
+    "decode",
     "list_files",
     "list_folder",
     "parse_json_document",

@@ -29,11 +29,16 @@ def read_source(path: Path, error: type[CedarError] = DocumentError, help: str |
         raise error(f"cannot read the file: {_reason(fault)}", source=source, help=help) from fault
     if len(data) > MAX_FILE:
         raise error("the file is too long", source=source, help=f"at most {MAX_FILE} bytes are read")
+    return decode(source.name, data, error)
+
+
+def decode(name: str, data: bytes, error: type[CedarError] = DocumentError) -> Source:
+    """The text of some bytes of UTF-8, its line ends as they are. Raises `error` with a place."""
     try:
-        return Source(source.name, data.decode())
+        return Source(name, data.decode())
     except UnicodeDecodeError as fault:
         start = len(data[: fault.start].decode())
-        shown = Source(source.name, data.decode(errors="replace"))
+        shown = Source(name, data.decode(errors="replace"))
         raise error("this is not UTF-8", span=Span(start, start + 1), source=shown, help="save it as UTF-8") from fault
 
 

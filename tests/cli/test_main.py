@@ -13,7 +13,7 @@ from pdp import __version__
 from pdp.cli import main as main_module
 from pdp.cli.main import main
 
-VERBS = ("serve", "check", "eval", "test")
+VERBS = ("serve", "check", "eval", "test", "validate", "fmt", "translate", "conformance")
 ASK = ("--principal", 'User::"ana"', "--action", 'Files::Action::"read"', "--resource", 'Files::File::"plan"')
 
 
@@ -174,10 +174,18 @@ def test_as_a_process(files: SmallWorld) -> None:
 
 
 @pytest.mark.parametrize(
-    ("verb", "words"), [("test", ()), ("eval", ASK), ("--version", ()), ("--help", ())], ids=lambda v: str(v)
+    ("verb", "words"),
+    [("test", ()), ("eval", ASK), ("validate", ()), ("fmt", ()), ("translate", ()), ("--version", ()), ("--help", ())],
+    ids=lambda v: str(v),
 )
 def test_a_verb_that_needs_no_server_imports_none(files: SmallWorld, verb: str, words: tuple[str, ...]) -> None:
-    arguments = {"test": (files.root,), "eval": (*words, "--config", files.config)}.get(verb, ())
+    arguments = {
+        "test": (files.root,),
+        "eval": (*words, "--config", files.config),
+        "validate": (files.root,),
+        "fmt": (files.root,),
+        "translate": (files.root / "schema.cedarschema", "-o", files.root / "schema.json"),
+    }.get(verb, ())
     script = (
         "import sys\n"
         "from pdp.cli.main import main\n"

@@ -91,7 +91,8 @@ def test_bounds_are_inclusive() -> None:
     for bound in (1, 64):
         assert node(str(bound)).integer(1, 64) == bound
     for beyond in ("0", "65", "-1", "'1'"):
-        assert "must be a whole number from 1 to 64" in refused(lambda: node(beyond).integer(1, 64)).message  # noqa: B023
+        error = refused(lambda: node(beyond).integer(1, 64))  # noqa: B023  called at once
+        assert "must be a whole number from 1 to 64" in error.message
     assert node("1ms").duration(1, 60_000) == 1
     assert node("1m").duration(1, 60_000) == 60_000
     for beyond in ("0ms", "1m1ms", "-1s"):

@@ -15,13 +15,15 @@ class Cursor:
 
     __slots__ = ("_error", "_next", "end", "source", "token")
 
-    def __init__(self, source: Source, limit: int = MAX_POLICY_TEXT, error: type[CedarError] = ParseError) -> None:
-        """Reads `source`, of at most `limit` characters; whatever is wrong with it is raised as `error`."""
+    def __init__(
+        self, source: Source, limit: int = MAX_POLICY_TEXT, error: type[CedarError] = ParseError, start: int = 0
+    ) -> None:
+        """Reads `source`, of at most `limit` characters, from `start` on; whatever is wrong is raised as `error`."""
         self.source: Final = source
         self._error: Final = error
-        self._next: Final[Callable[[], Token]] = tokenize(source, limit, error).__next__
+        self._next: Final[Callable[[], Token]] = tokenize(source, limit, error, start).__next__
         self.token: Token = self._next()
-        self.end: int = 0
+        self.end: int = start
 
     def advance(self) -> Token:
         """The next token, which is then behind. At the end of the text it stays there."""

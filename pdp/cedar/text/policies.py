@@ -11,12 +11,14 @@ Ids are positional, `policy0`, `policy1`, ...: one counter over static policies 
 from collections.abc import Iterator
 from typing import Final
 
+from pdp.cedar.errors import ParseError
+from pdp.cedar.limits import MAX_POLICY_TEXT, MAX_REPORTED_FAULTS
 from pdp.cedar.policy import Condition, ConditionKind, Effect, Policy, PolicySet
 from pdp.cedar.source import Source, Span
 from pdp.cedar.text import hints
 from pdp.cedar.text.cursor import Cursor
 from pdp.cedar.text.expressions import read_expression
-from pdp.cedar.text.lexer import Kind
+from pdp.cedar.text.lexer import Kind, refuse_unreadable, whole_tokens
 from pdp.cedar.text.scopes import read_scopes
 from pdp.cedar.text.strings import decode_string
 
@@ -28,6 +30,9 @@ _EFFECT_HELP: Final = {
     "when": "conditions belong to a policy: remove the `;` before this one",
     "unless": "conditions belong to a policy: remove the `;` before this one",
 }
+_STARTS: Final = frozenset((*_EFFECTS, "@"))
+"""What a policy begins with."""
+
 _CONDITIONS: Final = {kind.value: kind for kind in ConditionKind}
 _ANNOTATION_HELP: Final = 'an annotation is written `@name` or `@name("value")`'
 
@@ -40,6 +45,55 @@ def parse_policies(source: Source) -> tuple[Policy, ...]:
 def parse_policy_set(source: Source) -> PolicySet:
     """The policies of a text as a set without links. Raises ParseError at the first fault."""
     return PolicySet(parse_policies(source))
+
+
+def parse_policies_reporting(source: Source) -> tuple[tuple[Policy, ...], tuple[ParseError, ...]]:
+    """The policies of a text that can be read, and what is wrong with the others. Raises nothing.
+
+    For those who report; what decides must come from `parse_policies`. After a fault, reading goes on where the next
+    policy seems to begin: policies without a fault may be passed over, and ids are other ones than in a text without
+    faults. At most MAX_REPORTED_FAULTS are looked for.
+    """
+    try:
+        refuse_unreadable(source, MAX_POLICY_TEXT)
+    except ParseError as error:
+        return (), (error,)
+    policies: list[Policy] = []
+    faults: list[ParseError] = []
+    start: int | None = 0
+    while start is not None and len(faults) < MAX_REPORTED_FAULTS:
+        cursor = None
+        try:
+            cursor = Cursor(source, start=start)
+            while cursor.token.kind is not Kind.END:
+                start = cursor.token.start
+                policies.append(_policy(cursor, f"policy{len(policies) + len(faults)}"))
+            break
+        except ParseError as error:
+            faults.append(error)
+            start = _next_start(source, start, error, cursor)
+    return tuple(policies), tuple(faults)
+
+
+def _next_start(source: Source, start: int, fault: ParseError, cursor: Cursor | None) -> int | None:
+    """Where the next policy begins, behind the one with a fault that begins at `start`; None if there is none.
+
+    `cursor` is where the fault was met, None if that was at once.
+    """
+    if (
+        cursor is not None
+        and cursor.token.text in _STARTS
+        and cursor.token.start > start
+        and cursor.token.start >= cursor.end <= (fault.span or cursor.token).start
+    ):
+        return cursor.token.start  # the fault is about this token, which was not expected: a `;` is missing before it
+    # Brackets do not count, because they may be what is wrong: a `;` ends a policy and stands nowhere else.
+    ended = False
+    for token in whole_tokens(source, start):
+        if ended and token.text in _STARTS:
+            return token.start
+        ended = token.text == ";"
+    return None
 
 
 def _policies(cursor: Cursor) -> Iterator[Policy]:
