@@ -1,45 +1,54 @@
 """The policies that mattered to an offline decision, and their text."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, unique
 from typing import final
 
 from rich.text import Text
 
 from pdp.cedar.ext.datetime import format as format_datetime
-from pdp.cedar.policy import Policy
+from pdp.cedar.policy import Effect, Policy
 from pdp.cedar.source import Source, Span
 from pdp.cedar.values import Datetime
 from pdp.cedar.wire.strict_json import Json
 from pdp.cli.output import place_of, plain, source_lines
+from pdp.cli.traces import Detail, trace_json, trace_lines
 from pdp.context.facts import Grant
 from pdp.context.freshness import grant_status
 from pdp.engine.decider import ReasonClass, Verdict
 from pdp.engine.enrich import Enriched
-from pdp.engine.near_misses import NearMiss, near_misses
+from pdp.engine.near_misses import miss_of, near_misses, relevant
 from pdp.engine.snapshot import World
+from pdp.evaluate.explain import PolicyTrace
 
 
 @unique
 class Role(Enum):
-    """What a policy had to do with the decision."""
+    """What a policy had to do with the decision, in the order in which they are shown."""
 
     DETERMINED = "determined"
     FAILED = "failed"
+    OVERRULED = "overruled"
     NEAR_MISS = "near_miss"
     NOT_IN_FORCE = "not_in_force"
+    OUT_OF_SCOPE = "out_of_scope"
+    NOT_SATISFIED = "not_satisfied"
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Considered:
-    """A policy, its role, and what there is to say. `part` is the place in its text that the note speaks of."""
+    """A policy, its role, and what there is to say. `part` is the place in its text that the note speaks of.
+
+    `trace` says how it came about, and is None where that was not asked.
+    """
 
     policy: Policy
     role: Role
     note: str
     part: Span | None = None
+    trace: PolicyTrace | None = None
 
 
 def considered(world: World, verdict: Verdict, enriched: Enriched | None, now: int) -> list[Considered]:
@@ -57,17 +66,42 @@ def considered(world: World, verdict: Verdict, enriched: Enriched | None, now: i
     for id, error in failed.items():
         found.append(Considered(world.program.policy(id), Role.FAILED, f"{error.kind.value}: {error.message}"))
     if enriched is not None and verdict.reason is ReasonClass.NOT_PERMITTED:
-        found += map(_near, near_misses(world, enriched))
-        for id in sorted(enriched.not_in_force):
-            found.append(
-                Considered(world.program.policy(id), Role.NOT_IN_FORCE, f"did not apply{_by(grants[id], now)}")
-            )
+        found += [_unsatisfied(trace) for trace in near_misses(world, enriched)]
+        found += _not_in_force(world, enriched, now)
     return found
 
 
-def _near(miss: NearMiss) -> Considered:
-    kind, value = miss.condition.kind.value, str(miss.value).lower()
-    return Considered(miss.policy, Role.NEAR_MISS, f"did not apply: this part of `{kind}` is {value}", miss.part.span)
+def explained(world: World, verdict: Verdict, enriched: Enriched, now: int) -> list[Considered]:
+    """Every policy that is relevant to the request (`near_misses.relevant`), traced, and the grants not in force."""
+    known = {item.policy.id: item for item in considered(world, verdict, None, now)}
+    found = _not_in_force(world, enriched, now)
+    for trace in relevant(world, enriched):
+        item = known.get(trace.policy.id)
+        found.append(_unsatisfied(trace) if item is None else replace(item, trace=trace))
+    order = list(Role)
+    return sorted(found, key=lambda item: order.index(item.role))
+
+
+def _not_in_force(world: World, enriched: Enriched, now: int) -> list[Considered]:
+    grants = {grant.id: grant for grant in world.facts.grants}
+    return [
+        Considered(world.program.policy(id), Role.NOT_IN_FORCE, f"did not apply{_by(grants[id], now)}")
+        for id in sorted(enriched.not_in_force)
+    ]
+
+
+def _unsatisfied(trace: PolicyTrace) -> Considered:
+    """A policy that decided nothing and did not fail."""
+    policy = trace.policy
+    if trace.outcome is True:
+        return Considered(policy, Role.OVERRULED, "applied, and a forbid stands above it", trace=trace)
+    miss = miss_of(trace)
+    if miss is None:
+        outside = "principal" if trace.scope[0].outcome is False else "resource"
+        return Considered(policy, Role.OUT_OF_SCOPE, f"did not apply: it is for another {outside}", trace=trace)
+    role = Role.NEAR_MISS if policy.effect is Effect.PERMIT else Role.NOT_SATISFIED
+    note = f"did not apply: this part of `{miss.condition.kind.value}` is {str(miss.value).lower()}"
+    return Considered(policy, role, note, miss.part.span, trace)
 
 
 def _by(grant: Grant | None, now: int) -> str:
@@ -79,13 +113,16 @@ def _by(grant: Grant | None, now: int) -> str:
     return f": {status} grant of {grant.template_id}, from {first} to {end}, owner {grant.owner}: {grant.reason}"
 
 
-def render(item: Considered) -> Iterator[Text]:
-    """The policy's head, its place and its lines, for people."""
+def render(item: Considered, detail: Detail | None = None) -> Iterator[Text]:
+    """The policy's head, its place, and its lines, or with a detail its trace, for people."""
     policy = item.policy
     yield Text.assemble(f"{policy.effect.value} ", (plain(policy.id), "bold"), f"  {plain(item.note)}")
     if policy.source is None or policy.span is None:
         return
     yield Text(f"  {plain(place_of(policy.source, item.part or policy.span))}", "cyan")
+    if detail is not None and item.trace is not None:
+        yield from trace_lines(item.trace, detail)
+        return
     for line in _lines(policy.source, policy.span, item.part):
         yield Text(f"  {line}", "dim")
 
@@ -95,8 +132,8 @@ def _lines(source: Source, span: Span, part: Span | None) -> list[str]:
     return source_lines(source, span) if part is None else source.underline(part).split("\n")
 
 
-def to_json(item: Considered) -> dict[str, Json]:
-    """The policy for programs; `file` is null for one that is not from a file."""
+def to_json(item: Considered, detail: Detail | None = None) -> dict[str, Json]:
+    """The policy for programs, with a detail also its trace; `file` is null for one that is not from a file."""
     policy = item.policy
     found: dict[str, Json] = {
         "id": policy.id,
@@ -105,6 +142,8 @@ def to_json(item: Considered) -> dict[str, Json]:
         "note": item.note,
         "file": None,
     }
+    if detail is not None and item.trace is not None:
+        found |= trace_json(item.trace, detail)
     if policy.source is None or policy.span is None:
         return found
     position = policy.source.position((item.part or policy.span).start)

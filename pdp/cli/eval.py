@@ -1,7 +1,6 @@
 """`pdp eval`: decides from files, without a server, and explains."""
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +16,7 @@ from pdp.cli.answer import Answer, answer_of
 from pdp.cli.considered import Considered
 from pdp.cli.output import labelled, standard_output
 from pdp.cli.question import Question, Token, read_question
+from pdp.cli.traces import Detail
 from pdp.clock import now_ms
 from pdp.config import Config, IdentityConfig
 from pdp.engine.decider import CheckRequest, ReasonClass, Verdict, deny
@@ -35,40 +35,48 @@ def evaluate(
     token_file: options.TokenFile = None,
     device: options.Device = None,
     context: options.Context = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help=f"The configuration.  [dim]\\[default: {options.CONFIG}][/dim]"),
-    ] = None,
-    policies: Annotated[
-        Path | None,
+    config: options.ConfigOrDefault = None,
+    policies: options.Policies = None,
+    now: options.Now = None,
+    explain: Annotated[
+        bool,
         typer.Option(
-            metavar="DIR",
-            help="Decide by this bundle. Its own pdp.yaml is the configuration, unless [bold]--config[/bold] names "
-            "one: then that one's facts are judged by this bundle.",
+            "--explain",
+            help="Show of every policy that is for such a request which part of it made it apply or not. That is every "
+            "policy whose scope matches, and every one for this action that only the principal or only the resource "
+            "keeps out of scope (of grants, only the principal's own).",
         ),
-    ] = None,
-    now: Annotated[
-        str | None,
-        typer.Option(metavar="INSTANT", help="Decide as at this time: [bold]2026-03-02T10:00:00Z[/bold]."),
-    ] = None,
+    ] = False,
+    full: Annotated[
+        bool,
+        typer.Option(
+            "--full", help="With [bold]--explain[/bold]: every part with its value, and what was not evaluated."
+        ),
+    ] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Decide from files, without a server, and show the policies that mattered with their place and text.
 
     Of a request that nothing permits, the permits that came near are shown, with the part that did not hold.
     """
+    if full and not explain:
+        raise options.OptionError("`--full` says how to explain", help="give it together with `--explain`")
     question = read_question(
         principal, token, token_file, action=action, resource=resource, device=device, context=context
     )
-    instant = now_ms() if now is None else _instant(now)
+    instant = read_instant(now)
     from pdp.cli.offline import build, read_bundle, read_config
 
     settings = read_config(config, policies, options.CONFIG)
     world = build(settings, read_bundle(settings), instant)
     verdict, enriched = decide(question, settings, world, instant)
-    found = considered.considered(world, verdict, enriched, instant)
+    detail = (Detail.FULL if full else Detail.DECIDING) if explain else None
+    if detail is None or enriched is None:
+        found = considered.considered(world, verdict, enriched, instant)
+    else:
+        found = considered.explained(world, verdict, enriched, instant)
     facts = None if enriched is None else enriched.request.context
-    _print(answer_of(verdict), found, facts, as_json=as_json)
+    _print(answer_of(verdict), found, facts, detail, as_json=as_json)
     raise typer.Exit(answer_of(verdict).exit_code)
 
 
@@ -77,7 +85,7 @@ def decide(question: Question, config: Config, world: World, now: int) -> tuple[
 
     Raises KeySetError when a token is to be verified and the keys cannot be read.
     """
-    subject = _subject(question.who, config.identity, now)
+    subject = subject_of(question.who, config.identity, now)
     if isinstance(subject, Verdict):
         return subject, None
     request = CheckRequest(subject, question.action, question.resource, question.context, question.device)
@@ -90,7 +98,7 @@ def decide(question: Question, config: Config, world: World, now: int) -> tuple[
         return verdict, None
 
 
-def _subject(who: EntityUID | Token, config: IdentityConfig, now: int) -> Subject | Verdict:
+def subject_of(who: EntityUID | Token, config: IdentityConfig, now: int) -> Subject | Verdict:
     """The subject, or the deny that a server would answer with. Raises KeySetError."""
     if isinstance(who, EntityUID):
         return asserted_subject(who)
@@ -104,7 +112,10 @@ def _subject(who: EntityUID | Token, config: IdentityConfig, now: int) -> Subjec
         return deny(ReasonClass.UNAUTHENTICATED, error.message)
 
 
-def _instant(text: str) -> int:
+def read_instant(text: str | None) -> int:
+    """The instant (ms) of `--now`, or this one. Raises OptionError."""
+    if text is None:
+        return now_ms()
     try:
         return parse_datetime(text).milliseconds
     except EvaluationError as error:
@@ -117,10 +128,12 @@ def _instant(text: str) -> int:
         ) from error
 
 
-def _print(shown: Answer, found: list[Considered], facts: Record | None, *, as_json: bool) -> None:
+def _print(
+    shown: Answer, found: list[Considered], facts: Record | None, detail: Detail | None, *, as_json: bool
+) -> None:
     console = standard_output()
     if as_json:
-        policies: list[Json] = [considered.to_json(item) for item in found]
+        policies: list[Json] = [considered.to_json(item, detail) for item in found]
         context = None if facts is None else write_value(facts)
         whole = answer.to_json(shown) | {"considered": policies, "context": context}
         console.out(json.dumps(whole, ensure_ascii=True, indent=2))
@@ -131,5 +144,5 @@ def _print(shown: Answer, found: list[Considered], facts: Record | None, *, as_j
         console.print(labelled(f"context.{name}", json.dumps(write_value(value), ensure_ascii=False)))
     for item in found:
         console.print()
-        for line in considered.render(item):
+        for line in considered.render(item, detail):
             console.print(line)

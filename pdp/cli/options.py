@@ -68,4 +68,24 @@ Context: TypeAlias = Annotated[
     ),
 ]
 
+ConfigOrDefault: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help=f"The configuration.  [dim]\\[default: {CONFIG}][/dim]"),
+]
+
+Policies: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--policies",
+        metavar="DIR",
+        help="Decide by this bundle. Its own pdp.yaml is the configuration, unless [bold]--config[/bold] names "
+        "one: then that one's facts are judged by this bundle.",
+    ),
+]
+
+Now: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--now", metavar="INSTANT", help="Decide as at this time: [bold]2026-03-02T10:00:00Z[/bold]."),
+]
+
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]

@@ -47,22 +47,23 @@ def read_question(
 ) -> Question:
     """The question of these options. Raises OptionError, ParseError or JsonError, with a place where there is one."""
     return Question(
-        who=_who(principal, token, token_file),
-        action=_entity("--action", action),
-        resource=_entity("--resource", resource),
-        device=None if device is None else _entity("--device", device),
-        context=EMPTY_RECORD if context is None else parse_record(_text("--context", context)),
+        who=read_who(principal, token, token_file),
+        action=read_entity("--action", action),
+        resource=read_entity("--resource", resource),
+        device=None if device is None else read_entity("--device", device),
+        context=read_context(context),
     )
 
 
-def _who(principal: str | None, token: str | None, token_file: Path | None) -> EntityUID | Token:
+def read_who(principal: str | None, token: str | None, token_file: Path | None) -> EntityUID | Token:
+    """Who asks. Raises OptionError unless exactly one is given, ParseError for what is no entity."""
     given = [option for option in (principal, token, token_file) if option is not None]
     if len(given) > 1:
         raise OptionError(
             "the question has more than one principal", help="give one of `--principal`, `--token`, `--token-file`"
         )
     if principal is not None:
-        return _entity("--principal", principal)
+        return read_entity("--principal", principal)
     if token_file is not None:
         try:
             text = token_file.read_text("utf-8")
@@ -78,11 +79,17 @@ def _who(principal: str | None, token: str | None, token_file: Path | None) -> E
     return Token(text.strip())
 
 
-def _entity(option: str, text: str) -> EntityUID:
-    return parse_entity_uid(_text(option, text).text, option)
+def read_context(text: str | None) -> Record:
+    """What the caller says of the request; nothing, if that is all. Raises OptionError, JsonError."""
+    return EMPTY_RECORD if text is None else parse_record(read_text("--context", text))
 
 
-def _text(option: str, text: str) -> Source:
+def read_entity(option: str, text: str) -> EntityUID:
+    """The entity that an option names. Raises OptionError, ParseError."""
+    return parse_entity_uid(read_text(option, text).text, option)
+
+
+def read_text(option: str, text: str) -> Source:
     """An argument as a source. Raises OptionError for bytes that are not UTF-8, which Python hides in surrogates."""
     source = Source(option, text)
     try:

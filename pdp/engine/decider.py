@@ -36,7 +36,8 @@ class CheckRequest:
     """One question, as a PEP asks it.
 
     `context` holds what the PEP says of the request; the names in `enrich.OWNED` are the engine's own and refused
-    here. `min_revision` is the oldest context revision that the caller will take an answer from.
+    here. `resource_facts` are attributes that the PEP states of the resource; a stored fact wins. `min_revision` is the
+    oldest context revision that the caller will take an answer from.
     """
 
     subject: Subject
@@ -46,6 +47,7 @@ class CheckRequest:
     device: EntityUID | None = None
     min_revision: int = 0
     request_id: str = ""
+    resource_facts: Record = EMPTY_RECORD
 
 
 @final

@@ -52,20 +52,18 @@ class Enriched:
 
 def enrich(check: CheckRequest, world: World, now: int, ages: FreshnessConfig) -> Enriched:
     """Join the facts. Raises RequestRefused, or ConformanceError for what does not fit the schema."""
-    if taken := OWNED & check.context.fields.keys():
-        names = ", ".join(f"`{name}`" for name in sorted(taken))
-        raise RequestRefused(f"the context holds {names}", help="these names are written by the decision point alone")
+    refuse_owned(check.context)
     subject = check.subject
-    entities = _with_subject(subject, world)
+    entities = with_resource(check.resource, check.resource_facts, with_subject(subject, world), world)
     bare = Request(subject.uid, check.action, check.resource)
-    covering = tuple(_covering(bare, entities, world))
-    device = _device(check)
+    covering = tuple(covering_grants(bare, entities, world))
+    device = device_of(subject, check.device)
     context = {
         **check.context.fields,
-        "auth": _auth(subject, now, ages.authentication),
-        "device": _posture(device, world, now, ages.device, {} if device is None else {"id": device}),
-        "workload": _posture(subject.uid, world, now, ages.workload, {}),
-        "grant": _grant(covering, now),
+        "auth": auth_facts(subject, now, ages),
+        "device": device_facts(device, world, now, ages),
+        "workload": workload_facts(subject.uid, world, now, ages),
+        "grant": grant_facts(covering, now),
     }
     request = replace(bare, context=Record(context))
     check_request(world.schema, request)
@@ -84,8 +82,18 @@ def enrich(check: CheckRequest, world: World, now: int, ages: FreshnessConfig) -
     )
 
 
-def _with_subject(subject: Subject, world: World) -> Entities:
-    """The stored entities; what the credential says of its own subject is laid over them, and a stored fact wins."""
+def refuse_owned(context: Record) -> None:
+    """Raises RequestRefused for a context of a caller that holds what is the engine's to say."""
+    if taken := OWNED & context.fields.keys():
+        names = ", ".join(f"`{name}`" for name in sorted(taken))
+        raise RequestRefused(f"the context holds {names}", help="these names are written by the decision point alone")
+
+
+def with_subject(subject: Subject, world: World) -> Entities:
+    """The stored entities; what the credential says of its own subject is laid over them, and a stored fact wins.
+
+    Raises ConformanceError, EntityError for what the credential says.
+    """
     stored = world.facts.entities
     said = subject.entity
     if not said.attrs and not said.parents:
@@ -96,9 +104,24 @@ def _with_subject(subject: Subject, world: World) -> Entities:
     return stored.overlaid(merged)
 
 
-def _device(check: CheckRequest) -> EntityUID | None:
-    """The device of the request. A credential bound to one device is not honoured from another."""
-    bound, named = check.subject.device, check.device
+def with_resource(resource: EntityUID, said: Record, entities: Entities, world: World) -> Entities:
+    """The entities; what the PEP says of the resource is laid over them, and a stored fact wins.
+
+    Raises ConformanceError for what the PEP says.
+    """
+    if not said.fields:
+        return entities
+    known = entities.get(resource) or Entity(resource)
+    merged = Entity(resource, {**said.fields, **known.attrs}, known.parents, known.tags)
+    check_entity(world.schema, merged)
+    return entities.overlaid(merged)
+
+
+def device_of(subject: Subject, named: EntityUID | None) -> EntityUID | None:
+    """The device of a request that names one, or none. A credential bound to one device is not honoured from another:
+    raises RequestRefused.
+    """
+    bound = subject.device
     if bound is not None and named is not None and bound != named:
         raise RequestRefused(
             f"the credential is bound to `{bound}` and the request names `{named}`",
@@ -107,15 +130,26 @@ def _device(check: CheckRequest) -> EntityUID | None:
     return bound or named
 
 
-def _auth(subject: Subject, now: int, max_age: int) -> Record:
+def auth_facts(subject: Subject, now: int, ages: FreshnessConfig) -> Record:
+    """`context.auth`."""
     auth: dict[str, Value] = {
         "method": subject.method.value,
-        "freshness": freshness(subject.authenticated_at, max_age, now).value,
+        "freshness": freshness(subject.authenticated_at, ages.authentication, now).value,
         "amr": Set(sorted(subject.amr)),
     }
     if subject.acr is not None:
         auth["acr"] = subject.acr
     return Record(auth)
+
+
+def device_facts(device: EntityUID | None, world: World, now: int, ages: FreshnessConfig) -> Record:
+    """`context.device`."""
+    return _posture(device, world, now, ages.device, {} if device is None else {"id": device})
+
+
+def workload_facts(principal: EntityUID, world: World, now: int, ages: FreshnessConfig) -> Record:
+    """`context.workload`."""
+    return _posture(principal, world, now, ages.workload, {})
 
 
 def _posture(subject: EntityUID | None, world: World, now: int, max_age: int, given: Mapping[str, Value]) -> Record:
@@ -130,7 +164,7 @@ def _posture_ends(subject: EntityUID | None, world: World, now: int, max_age: in
     return None if posture is None else freshness_ends(posture.observed_at, max_age, now)
 
 
-def _covering(request: Request, entities: Entities, world: World) -> Iterator[Grant]:
+def covering_grants(request: Request, entities: Entities, world: World) -> Iterator[Grant]:
     """Grants whose link's scope holds for this request, whether they are in force or not."""
     if not world.grants:
         return
@@ -145,8 +179,11 @@ def _covering(request: Request, entities: Entities, world: World) -> Iterator[Gr
 _RANK: Final = {GrantStatus.ACTIVE: 0, GrantStatus.EXPIRED: 1, GrantStatus.PENDING: 2}
 
 
-def _grant(covering: Iterable[Grant], now: int) -> Record:
-    """The best of them: one in force, else one that is over, else one to come; of equals the one that ends last."""
+def grant_facts(covering: Iterable[Grant], now: int) -> Record:
+    """`context.grant`, of the grants that cover a request: the best of them, of equals the one that ends last.
+
+    One in force is best, then one that is over, then one to come.
+    """
     best = min(covering, key=lambda grant: (_RANK[grant_status(grant, now)], -grant.expires_at, grant.id), default=None)
     if best is None:
         return Record({"status": GrantStatus.NONE.value})

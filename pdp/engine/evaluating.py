@@ -65,11 +65,11 @@ def explain(world: World, enriched: Enriched, response: Response) -> Verdict:
         reason, determining = ReasonClass.POLICY_ERROR, erring_forbids
     else:
         reason, determining = ReasonClass.NOT_PERMITTED, []
-    policies = tuple(_describe(world, id) for id in determining)
+    policies = tuple(describe(world, id) for id in determining)
     return Verdict(
         Decision.ALLOW if reason is ReasonClass.ALLOWED else Decision.DENY,
         reason,
-        _message(reason, policies),
+        message_of(reason, policies),
         policies,
         tuple(sorted(response.errors, key=lambda error: error.policy_id)),
         tuple(_obligations(world, determining)),
@@ -79,7 +79,8 @@ def explain(world: World, enriched: Enriched, response: Response) -> Verdict:
     )
 
 
-def _describe(world: World, policy_id: str) -> DeterminingPolicy:
+def describe(world: World, policy_id: str) -> DeterminingPolicy:
+    """A policy as an answer names it."""
     policy = world.program.policy(policy_id)
     annotations = {name: value or "" for name, value in policy.annotations.items()}
     return DeterminingPolicy(policy_id, policy.effect, annotations)
@@ -90,7 +91,8 @@ def _obligations(world: World, policy_ids: Iterable[str]) -> Iterable[Obligation
         yield from read_obligations(world.program.policy(policy_id))
 
 
-def _message(reason: ReasonClass, policies: tuple[DeterminingPolicy, ...]) -> str:
+def message_of(reason: ReasonClass, policies: tuple[DeterminingPolicy, ...]) -> str:
+    """The message of an answer that policies made, or that no policy made."""
     match reason:
         case ReasonClass.NOT_PERMITTED:
             return "no policy permits this"

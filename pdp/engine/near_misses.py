@@ -1,69 +1,68 @@
-"""Why nothing permitted a request: the permits whose scope matched it and whose condition did not hold, and where.
+"""The policies around a decision, and what kept each from applying: for people who ask afterwards.
 
-For people who ask afterwards, not for the decision path: it evaluates by the interpreter, whose nodes know their place
-in the text.
+    near misses    permits whose scope matched and whose condition did not hold
+    relevant       every policy whose scope matched, and those that miss it by the principal or the resource alone
+
+It evaluates by the interpreter, whose nodes know their place in the text.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import final
 
-from pdp.cedar.entities import Entities
-from pdp.cedar.errors import EvaluationError
-from pdp.cedar.nodes import And, Expr, Or, Unary, UnaryOp
-from pdp.cedar.policy import Condition, ConditionKind, Effect, Policy
-from pdp.cedar.request import Request
+from pdp.cedar.nodes import Expr
+from pdp.cedar.policy import Condition, Effect
 from pdp.engine.enrich import Enriched
 from pdp.engine.snapshot import World
-from pdp.evaluate.interpreter import evaluate
+from pdp.evaluate.explain import PolicyTrace, decisive, trace_policy
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class NearMiss:
-    """A permit that came near. `part` is the smallest part of `condition` that alone kept it from permitting, and
+class Miss:
+    """Where a policy ended. `part` is the smallest part of `condition` that alone kept the policy from applying, and
     `value` is what that part is: false in the end of a `when`, true in that of an `unless`, the other way below a `!`.
     """
 
-    policy: Policy
     condition: Condition
     part: Expr
     value: bool
 
 
-def near_misses(world: World, enriched: Enriched) -> tuple[NearMiss, ...]:
+def relevant(world: World, enriched: Enriched) -> tuple[PolicyTrace, ...]:
+    """The policies that the request is about, by id; those that are not in force are none of them.
+
+    That is every policy whose scope matches, and every one for this action that only the principal or only the resource
+    keeps out of scope; of grants, only the principal's own.
+    """
+    traces = [
+        trace_policy(policy, enriched.request, enriched.entities)
+        for policy in world.policies.linked()
+        if policy.id not in enriched.not_in_force
+    ]
+    found = [trace for trace in traces if _is_relevant(trace, is_grant=trace.policy.id in world.policies.links)]
+    return tuple(sorted(found, key=lambda trace: trace.policy.id))
+
+
+def _is_relevant(trace: PolicyTrace, *, is_grant: bool) -> bool:
+    principal, action, resource = (test.outcome is True for test in trace.scope)
+    return action and (principal or (resource and not is_grant))
+
+
+def near_misses(world: World, enriched: Enriched) -> Iterator[PolicyTrace]:
     """The near misses of a request, by policy id. A permit that fails to evaluate or is not in force is none."""
-    request, entities = enriched.request, enriched.entities
-    found = []
-    for policy_id in sorted(world.program.candidates(request, entities)):
+    for policy_id in sorted(world.program.candidates(enriched.request, enriched.entities)):
         policy = world.program.policy(policy_id)
         if policy.effect is Effect.PERMIT and policy_id not in enriched.not_in_force:
-            miss = _miss(policy, request, entities)
-            if miss is not None:
-                found.append(miss)
-    return tuple(found)
+            trace = trace_policy(policy, enriched.request, enriched.entities)
+            if trace.outcome is False:
+                yield trace
 
 
-def _miss(policy: Policy, request: Request, entities: Entities) -> NearMiss | None:
-    try:
-        for condition in policy.conditions:
-            wanted = condition.kind is ConditionKind.WHEN
-            if evaluate(condition.body, request, entities) is not wanted:
-                part, value = _decisive(condition.body, not wanted, request, entities)
-                return NearMiss(policy, condition, part, value)
-    except EvaluationError:
-        pass
-    return None
-
-
-def _decisive(expr: Expr, value: bool, request: Request, entities: Entities) -> tuple[Expr, bool]:
-    """The smallest part of an expression of this value that alone makes the value, and the part's own value."""
-    while True:
-        match expr:
-            case And(operands) if not value:
-                expr = next(operand for operand in operands if evaluate(operand, request, entities) is False)
-            case Or(operands) if value:
-                expr = next(operand for operand in operands if evaluate(operand, request, entities) is True)
-            case Unary(UnaryOp.NOT, operand):
-                expr, value = operand, not value
-            case _:
-                return expr, value
+def miss_of(trace: PolicyTrace) -> Miss | None:
+    """Where it ended; None unless its scope matches and a condition does not hold."""
+    ending = trace.ending
+    if ending is None or trace.outcome is not False:
+        return None
+    part = decisive(trace.conditions[ending])
+    return Miss(trace.policy.conditions[ending], part.expr, part.outcome is True)

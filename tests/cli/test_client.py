@@ -128,7 +128,7 @@ def server(reports: Reports) -> Iterator[tuple[GrpcServer, FakeDecider]]:
     authentication.verifier = FakeVerifier()
     check = service.DecisionService(decider, authentication).check
     door = GuardedDoor(Door.CHECK, check, service.LAST_RESORT, metrics, reports)
-    made = GrpcServer("127.0.0.1:0", 2, {service.NAME: door}, reports)
+    made = GrpcServer("127.0.0.1:0", 2, {service.NAME: {"Check": door}}, reports)
     made.start()
     yield made, decider
     made.stop(0)

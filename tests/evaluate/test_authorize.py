@@ -10,7 +10,7 @@ from pdp.cedar.response import Decision
 from pdp.cedar.source import Source
 from pdp.cedar.text.policies import parse_policies
 from pdp.cedar.values import EntityUID, Record
-from pdp.evaluate.authorize import authorize
+from pdp.evaluate.authorize import authorize, satisfied
 
 ALICE, READ, DOC = EntityUID("User", "alice"), EntityUID("Action", "read"), EntityUID("Doc", "1")
 ASK = Request(ALICE, READ, DOC, Record({"n": 1}))
@@ -58,3 +58,12 @@ def test_a_template_decides_nothing_until_it_is_linked() -> None:
     assert authorize(ASK, linked, Entities()).reasons == {"grant"}
     other = PolicySet([template], [Link("grant", "policy0", {Slot.PRINCIPAL: DOC})])
     assert authorize(ASK, other, Entities()).decision is Decision.DENY
+
+
+@pytest.mark.parametrize(
+    "scope", ["principal == ?principal, action, resource", "principal, action, resource in ?resource"]
+)
+def test_a_template_is_no_policy_to_evaluate(scope: str) -> None:
+    (template,) = parse_policies(Source("test", f"permit({scope});"))
+    with pytest.raises(TypeError, match="a template decides nothing until its slots are filled"):
+        satisfied(template, ASK, Entities())

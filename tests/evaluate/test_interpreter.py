@@ -122,6 +122,11 @@ ERRORS = [
     ("1.isEmpty()", ErrorKind.TYPE),
     ("[1, context.missing].isEmpty()", ErrorKind.ATTRIBUTE_MISSING),
     ("{a: context.missing} == 1", ErrorKind.ATTRIBUTE_MISSING),
+    ("[context.missing, 1.foo] == 1", ErrorKind.ATTRIBUTE_MISSING),
+    # a record's fields are evaluated in the order of their names
+    ("{a: context.missing, b: 1.foo} == 1", ErrorKind.ATTRIBUTE_MISSING),
+    ("{b: context.missing, a: 1.foo} == 1", ErrorKind.TYPE),
+    ("{b: context.missing, B: 1.foo} == 1", ErrorKind.TYPE),
     ('decimal("1")', ErrorKind.EXTENSION),
     ('ip("1.2.3")', ErrorKind.EXTENSION),
     ('datetime("2023-02-29")', ErrorKind.EXTENSION),
