@@ -34,6 +34,13 @@ class Slot(Enum):
 EntityOrSlot: TypeAlias = EntityUID | Slot
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Named:
+    """A scope that names something. `spans` has the place of each name, in order; it is empty if there is no text."""
+
+    spans: tuple[Span, ...] = field(default=(), compare=False, repr=False)
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class ScopeAny:
@@ -42,7 +49,7 @@ class ScopeAny:
 
 @final
 @dataclass(frozen=True, slots=True)
-class ScopeEq:
+class ScopeEq(_Named):
     """`principal == E`."""
 
     entity: EntityOrSlot
@@ -50,7 +57,7 @@ class ScopeEq:
 
 @final
 @dataclass(frozen=True, slots=True)
-class ScopeIn:
+class ScopeIn(_Named):
     """`principal in E`."""
 
     entity: EntityOrSlot
@@ -58,7 +65,7 @@ class ScopeIn:
 
 @final
 @dataclass(frozen=True, slots=True)
-class ScopeIs:
+class ScopeIs(_Named):
     """`principal is T`."""
 
     entity_type: str
@@ -66,7 +73,7 @@ class ScopeIs:
 
 @final
 @dataclass(frozen=True, slots=True)
-class ScopeIsIn:
+class ScopeIsIn(_Named):
     """`principal is T in E`."""
 
     entity_type: str
@@ -75,7 +82,7 @@ class ScopeIsIn:
 
 @final
 @dataclass(frozen=True, slots=True)
-class ActionIn:
+class ActionIn(_Named):
     """`action in E` or `action in [E, ...]`; the list may be empty (then nothing matches)."""
 
     entities: tuple[EntityUID, ...]

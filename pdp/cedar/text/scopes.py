@@ -25,6 +25,7 @@ from pdp.cedar.policy import (
     ScopeIsIn,
     Slot,
 )
+from pdp.cedar.source import Span
 from pdp.cedar.text.cursor import Cursor
 from pdp.cedar.text.entity_uids import read_reference, read_type_name
 from pdp.cedar.text.lexer import Kind, describe
@@ -67,12 +68,18 @@ def _scope(cursor: Cursor, slot: Slot) -> Scope:
     scope: Scope = ScopeAny()
     cursor.expect(variable, _ORDER_HELP)
     if cursor.take("=="):
-        scope = ScopeEq(_target(cursor, slot))
+        entity, span = _target(cursor, slot)
+        scope = ScopeEq(entity, spans=(span,))
     elif cursor.take("in"):
-        scope = ScopeIn(_target(cursor, slot))
+        entity, span = _target(cursor, slot)
+        scope = ScopeIn(entity, spans=(span,))
     elif cursor.take("is"):
+        start = cursor.token.start
         entity_type = read_type_name(cursor)
-        scope = ScopeIsIn(entity_type, _target(cursor, slot)) if cursor.take("in") else ScopeIs(entity_type)
+        scope = ScopeIs(entity_type, spans=(cursor.since(start),))
+        if cursor.take("in"):
+            entity, span = _target(cursor, slot)
+            scope = ScopeIsIn(entity_type, entity, spans=(*scope.spans, span))
         if cursor.at("=="):
             cursor.fail("`is` and `==` cannot stand together in a scope", help="`==` alone already fixes the type")
     _refuse_more(cursor, variable, _CONSTRAINT_HELP)
@@ -83,9 +90,11 @@ def _action_scope(cursor: Cursor) -> ActionScope:
     scope: ActionScope = ScopeAny()
     cursor.expect("action", _ORDER_HELP)
     if cursor.take("=="):
-        scope = ScopeEq(_in_parentheses(cursor, _action))
+        action, span = _in_parentheses(cursor, _action)
+        scope = ScopeEq(action, spans=(span,))
     elif cursor.take("in"):
-        scope = ActionIn(_in_parentheses(cursor, _actions))
+        actions = _in_parentheses(cursor, _actions)
+        scope = ActionIn(tuple([action for action, _ in actions]), spans=tuple([span for _, span in actions]))
     _refuse_more(cursor, "action", _ACTION_HELP)
     return scope
 
@@ -109,38 +118,38 @@ def _in_parentheses(cursor: Cursor, read: Callable[[Cursor], _T]) -> _T:
     return result
 
 
-def _target(cursor: Cursor, slot: Slot) -> EntityOrSlot:
-    def read(cursor: Cursor) -> EntityOrSlot:
+def _target(cursor: Cursor, slot: Slot) -> tuple[EntityOrSlot, Span]:
+    def read(cursor: Cursor) -> tuple[EntityOrSlot, Span]:
         token = cursor.token
         if token.kind is not Kind.SLOT:
             if token.text == "[":
                 cursor.fail_expected(
                     "an entity", "only the action's scope takes a list; write one policy for each, or a group"
                 )
-            return read_reference(cursor)
+            return read_reference(cursor), cursor.since(token.start)
         if token.text != slot.value:
             cursor.fail(
                 f"the slot {describe(token)} cannot stand for the {slot.value.removeprefix('?')}",
                 help=f"the slot here is `{slot.value}`",
             )
         cursor.advance()
-        return slot
+        return slot, token.span
 
     return _in_parentheses(cursor, read)
 
 
-def _actions(cursor: Cursor) -> tuple[EntityUID, ...]:
+def _actions(cursor: Cursor) -> list[tuple[EntityUID, Span]]:
     if not cursor.take("["):
-        return (_action(cursor),)
-    actions: list[EntityUID] = []
+        return [_action(cursor)]
+    actions: list[tuple[EntityUID, Span]] = []
     while not cursor.take("]"):
         actions.append(_in_parentheses(cursor, _action))
         if not cursor.at("]") and not cursor.take(","):
             cursor.fail_expected("`,` or `]`")
-    return tuple(actions)
+    return actions
 
 
-def _action(cursor: Cursor) -> EntityUID:
+def _action(cursor: Cursor) -> tuple[EntityUID, Span]:
     start = cursor.token.start
     if cursor.token.kind is Kind.SLOT:
         cursor.fail("a slot cannot stand for the action", help="the slots are `?principal` and `?resource`")
@@ -153,4 +162,4 @@ def _action(cursor: Cursor) -> EntityUID:
             cursor.since(start),
             'the last part of an action\'s type is `Action`, as in `Action::"read"` or `Files::Action::"read"`',
         )
-    return uid
+    return uid, cursor.since(start)

@@ -9,7 +9,7 @@ from typing import Final
 from pdp.cedar.schema.hints import guess, listed
 from pdp.cedar.schema.model import Schema
 from pdp.cedar.schema.types import EMPTY_RECORD_TYPE, PrimitiveType, RecordType, ReferenceType, show_name
-from pdp.cedar.validate.expected import entity_or_fault, string_or_fault, unexpected
+from pdp.cedar.validate.expected import ATTRIBUTED, entity_or_fault, string_or_fault, unexpected
 from pdp.cedar.validate.findings import Code, Fault
 from pdp.cedar.validate.types import LiteralRecord, StaticType, Truth, describe, field, names_of
 
@@ -28,7 +28,7 @@ def attributes_of(schema: Schema, type: StaticType) -> RecordType | LiteralRecor
             # Actions have no declaration here, and no attributes.
             return EMPTY_RECORD_TYPE if declared is None else declared.attributes
         case _:
-            return unexpected("a record or an entity", type, 0)
+            return unexpected(ATTRIBUTED, type, 0)
 
 
 def read_attribute(schema: Schema, type: StaticType, name: str, *, known: bool) -> StaticType | Fault:

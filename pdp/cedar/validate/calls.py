@@ -51,7 +51,7 @@ def _construct(function: ext.ExtensionFunction, argument: Expr) -> StaticType | 
     try:
         function.apply(argument.value)
     except EvaluationError as error:
-        return Fault(Code.BAD_LITERAL, error.message, None, 0)
+        return Fault(Code.BAD_LITERAL, error.message, "it is tried now, so that no request can fail by it", 0)
     return _NAMED[function.result]
 
 

@@ -8,7 +8,7 @@ what keeps a schema of a thousand actions cheap, since most of them are declared
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Final, NamedTuple, assert_never, final
+from typing import Final, NamedTuple, final
 
 from pdp.cedar.nodes import Expr, Literal, Var, Variable
 from pdp.cedar.policy import ActionIn, ActionScope, Policy, Scope, ScopeAny, ScopeEq, ScopeIn, ScopeIs, ScopeIsIn, Slot
@@ -52,9 +52,10 @@ class Environments:
             action.uid: _Kind(tuple(sorted(action.principal_types)), tuple(sorted(action.resource_types)), number)
             for action, number in zip(actions, numbers, strict=True)
         }
-        self._one_of_each_kind: Final = tuple(
-            {self._kinds[action.uid]: action for action in reversed(actions)}.values()
-        )
+        first: dict[_Kind, Action] = {}
+        for action in actions:
+            first.setdefault(self._kinds[action.uid], action)
+        self._one_of_each_kind: Final = tuple(first.values())
 
     def matching(self, policy: Policy, reads: Set[Var] = frozenset(Var)) -> Iterator[Environment]:
         """Those that a policy's scope, slots filled in whatever way, can match, in the order of their names.
@@ -89,12 +90,10 @@ class Environments:
                 return self._hierarchy.actions if Var.ACTION in reads else self._one_of_each_kind
             case ScopeEq(EntityUID() as uid):
                 return self._hierarchy.named(uid)
-            case ScopeEq():
-                raise AssertionError(scope)
             case ActionIn(groups):
                 return self._hierarchy.members(groups)
             case _:
-                assert_never(scope)
+                raise AssertionError(scope)
 
     def _types(self, scope: Scope, types: Sequence[str], is_read: bool) -> Sequence[str]:
         found = [name for name in types if self._may_match(scope, name)]

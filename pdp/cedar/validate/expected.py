@@ -11,6 +11,8 @@ _LONG: Final = "a Long"
 _STRING: Final = "a String"
 _SET: Final = "a set"
 _ENTITY: Final = "an entity"
+ATTRIBUTED: Final = "a record or an entity"
+ENTITIES: Final = "an entity or a set of them"
 
 _ADVICE: Final = {
     (_BOOL, SetType): "ask `.isEmpty()` or `.contains(...)` of a set",
@@ -25,6 +27,16 @@ _ADVICE: Final = {
     (_SET, RecordType): "ask a record by `has`",
     (_ENTITY, SetType): "ask a set by `.contains(...)`",
     (_ENTITY, "String"): 'an entity is written `Type::"id"`; a string is compared by `==` or `like`',
+}
+"""What is meant perhaps where one sort is wanted and another is found, and, in the rest of the cases:"""
+_GENERAL: Final = {
+    _BOOL: "compare it with something, as in `x == 1`",
+    _LONG: "only Longs are added, subtracted and multiplied",
+    _STRING: "nothing is converted to a String",
+    _SET: "a set is written `[a, b]`",
+    _ENTITY: 'an entity is written `Type::"id"`',
+    ATTRIBUTED: "only records and entities have attributes",
+    ENTITIES: "nothing else has members that an entity can be in",
 }
 
 
@@ -54,8 +66,9 @@ def entity_or_fault(type: StaticType, operand: int | None = None) -> ReferenceTy
 
 
 def unexpected(wanted: str, found: StaticType, operand: int | None = None) -> Fault:
-    """Says that an operand is of another type than is wanted there, and, where that is known, what is meant perhaps."""
-    return Fault(Code.TYPE, f"expected {wanted}, found {describe(found)}", _ADVICE.get((wanted, _sort(found))), operand)
+    """Says that an operand is of another sort than is wanted there, with advice."""
+    help = _ADVICE.get((wanted, _sort(found)), _GENERAL[wanted])
+    return Fault(Code.TYPE, f"expected {wanted}, found {describe(found)}", help, operand)
 
 
 def _sort(found: StaticType) -> object:

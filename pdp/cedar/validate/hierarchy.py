@@ -1,7 +1,7 @@
 """What may be in what, as a schema declares it (`Cedar/Validation/Types.lean`: descendentOf)."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Final, final
 
 from pdp.cedar.schema.model import Action, Schema
@@ -16,13 +16,15 @@ class Hierarchy:
         self.actions: Final[Sequence[Action]] = [schema.actions[uid] for uid in sorted(schema.actions)]
         """All actions, in the order of their names."""
         self._actions: Final = schema.actions
-        self._types: Final = {name: set(declared.ancestors) for name, declared in schema.entity_types.items()}
+        groups: defaultdict[str, set[str]] = defaultdict(set)
         members: defaultdict[EntityUID, set[EntityUID]] = defaultdict(set)
         for uid, action in schema.actions.items():
             # Only single actions have groups: a type of actions may be in whatever type one of them is.
-            self._types.setdefault(uid.type, set()).update(group.type for group in action.ancestors)
+            groups[uid.type].update(group.type for group in action.ancestors)
             for group in (uid, *action.ancestors):
                 members[group].add(uid)
+        types: dict[str, Set[str]] = {name: declared.ancestors for name, declared in schema.entity_types.items()}
+        self._types: Final[Mapping[str, Set[str]]] = {**types, **groups}
         self._members: Final = dict(members)
 
     def may_be_in(self, entity_type: str, ancestor_type: str) -> bool:

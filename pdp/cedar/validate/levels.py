@@ -74,22 +74,23 @@ class Levels:
             self._complain(too_far(depth + 1, self._level), expr.span)
 
     def _has(self, expr: Expr, operand: Expr, path: tuple[str, ...]) -> None:
-        if not self._is_entity(operand):
-            self.check(operand)
-        type = self._types[id(operand)]
+        """Follows each step that starts at an entity; what the steps before the first of them lead through is a record.
+
+        The operand is walked once, or nesting would double the work at every level.
+        """
+        type: StaticType | None = self._types[id(operand)]
         depth: int | None = None
-        inside: tuple[str, ...] = ()
-        for name in path:
+        for index, name in enumerate(path):
+            if type is None:
+                break
             if isinstance(type, ReferenceType):
-                depth = self._depth(operand, inside) if depth is None else depth
+                depth = self._depth(operand, path[:index]) if depth is None else depth + 1
                 self._follow(expr, depth)
-                depth += 1
-            inside = (*inside, name)
             attributes = attributes_of(self._schema, type)
             found = None if isinstance(attributes, Fault) else field(attributes, name)
-            if found is None:
-                return
-            type = found[0]
+            type = None if found is None else found[0]
+        if depth is None:
+            self.check(operand)
 
     def _depth(self, expr: Expr, path: tuple[str, ...] = ()) -> int:
         """How many references lead to a value, an entity or a record in which `path` leads to one.

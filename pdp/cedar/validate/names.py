@@ -43,20 +43,24 @@ class Names:
         self._types: Final = frozenset(schema.entity_types) | {uid.type for uid in schema.actions}
         self._actions: Final = sorted(str(uid) for uid in schema.actions)
 
-    def check(self, policy: Policy, nodes: Iterable[Expr]) -> Iterator[Finding]:
-        """A finding for every name that is not declared, in the order of the text.
-
-        `nodes` are all of the policy's conditions.
-        """
-        scopes = chain(scope_names(policy.principal), scope_names(policy.action), scope_names(policy.resource))
-        for name, span in chain(scopes, _expression_names(nodes)):
-            fault = None if isinstance(name, Slot) else self._fault(name)
-            if fault is not None:
-                yield finding(policy, fault, span)
+    def in_scope(self, policy: Policy) -> Iterator[Finding]:
+        """A finding for every name of the scope that is not declared, and for a list of actions that do not mix."""
+        names = chain(scope_names(policy.principal), scope_names(policy.action), scope_names(policy.resource))
+        yield from self._undeclared(policy, names)
         if isinstance(policy.action, ActionIn):
             yield from _mixed_list(policy, policy.action)
 
-    def check_slots(self, policy: Policy, template: Policy, link: Link) -> Iterator[Finding]:
+    def in_conditions(self, policy: Policy, nodes: Iterable[Expr]) -> Iterator[Finding]:
+        """The same of the conditions, given all their nodes."""
+        yield from self._undeclared(policy, _expression_names(nodes))
+
+    def _undeclared(self, policy: Policy, names: Iterable[Name]) -> Iterator[Finding]:
+        for name, span in names:
+            fault = None if isinstance(name, Slot) else self._fault(name)
+            if fault is not None:
+                yield finding(policy, fault, span)
+
+    def in_slots(self, policy: Policy, template: Policy, link: Link) -> Iterator[Finding]:
         """A finding for everything undeclared that a link fills into its template; `policy` is what it makes of it.
 
         An undeclared id is no error there, as in the reference implementation: it only matches nothing.

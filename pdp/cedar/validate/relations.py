@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from pdp.cedar.schema.types import ExtensionType, PrimitiveType, ReferenceType, SetType
-from pdp.cedar.validate.expected import entity_or_fault, long_or_fault, set_or_fault, unexpected
+from pdp.cedar.validate.expected import ENTITIES, entity_or_fault, long_or_fault, set_or_fault, unexpected
 from pdp.cedar.validate.findings import Code, Fault
 from pdp.cedar.validate.hierarchy import Hierarchy
 from pdp.cedar.validate.types import StaticType, Truth, describe, difference, join, truth
 from pdp.cedar.values import EntityUID
 
 _BOOL: Final = PrimitiveType.BOOL
+_SAME_TYPE: Final = "they must be of one type; nothing is converted"
 _ORDERED: Final = (PrimitiveType.LONG, ExtensionType.DATETIME, ExtensionType.DURATION)
 
 
@@ -26,7 +27,7 @@ def equal(left: StaticType, right: StaticType, same: bool | None) -> StaticType 
         return truth(same)
     if isinstance(left, ReferenceType) and isinstance(right, ReferenceType) and left != right:
         return Truth.FALSE
-    return _comparable(left, right, "values of these types are never equal")
+    return _comparable(left, right, "the two sides")
 
 
 def arithmetic(left: StaticType, right: StaticType) -> StaticType | Fault:
@@ -42,8 +43,7 @@ def ordered(left: StaticType, right: StaticType) -> StaticType | Fault:
         help = "compare decimals by `.lessThan(...)` and its kin" if decimal else "no other types have an order"
         return Fault(Code.TYPE, f"expected a Long, datetime or duration, found {describe(left)}", help, 0)
     if left is not right:
-        help = "both sides must be of one type; nothing is converted"
-        return Fault(Code.TYPE, f"expected {describe(left)}, found {describe(right)}", help, 1)
+        return Fault(Code.TYPE, f"expected {describe(left)}, found {describe(right)}", _SAME_TYPE, 1)
     return _BOOL
 
 
@@ -52,7 +52,7 @@ def contains(container: StaticType, member: StaticType) -> StaticType | Fault:
     elements = set_or_fault(container, 0)
     if isinstance(elements, Fault):
         return elements
-    return _comparable(elements.element, member, "the set never holds such a value")
+    return _comparable(elements.element, member, "the elements of the set and the value")
 
 
 def contains_those_of(container: StaticType, others: StaticType) -> StaticType | Fault:
@@ -62,14 +62,15 @@ def contains_those_of(container: StaticType, others: StaticType) -> StaticType |
         return left
     if isinstance(right, Fault):
         return right
-    return _comparable(left, right, "the sets never hold the same values")
+    return _comparable(left, right, "the two sets")
 
 
-def _comparable(left: StaticType, right: StaticType, otherwise: str) -> StaticType | Fault:
-    if join(left, right) is None:
-        help = "both sides must be of one type; nothing is converted"
-        return Fault(Code.INCOMPATIBLE, f"{otherwise}: {difference(left, right)}", help)
-    return _BOOL
+def _comparable(left: StaticType, right: StaticType, called: str) -> StaticType | Fault:
+    if join(left, right) is not None:
+        return _BOOL
+    message = f"{called} have different types: {difference(left, right)}"
+    is_id = {left.__class__, right.__class__} == {ReferenceType, PrimitiveType}
+    return Fault(Code.INCOMPATIBLE, message, 'an entity is written `Type::"id"`' if is_id else _SAME_TYPE)
 
 
 def member_of(
@@ -88,7 +89,7 @@ def member_of(
         return below
     above = right.element if isinstance(right, SetType) else right
     if not isinstance(above, ReferenceType):
-        return unexpected("an entity or a set of them", right, 1)
+        return unexpected(ENTITIES, right, 1)
     if action is not None:
         return truth(hierarchy.is_in(action, groups))
     return _BOOL if hierarchy.may_be_in(below.entity_type, above.entity_type) else Truth.FALSE

@@ -247,7 +247,7 @@ class Typechecker:
                 return self._action
             case And(operands) | Or(operands):
                 values = [literal.value for each in operands if (literal := self._as_literal(each)) is not None]
-                if len(values) < len(operands) or not all(isinstance(value, bool) for value in values):
+                if len(values) < len(operands):
                     return None
                 return Literal(all(values) if isinstance(expr, And) else any(values))
             case _:
@@ -323,15 +323,12 @@ class Typechecker:
         types = self._operands(elements, known)
         if types is None:
             return None
-        joined = types[0]
         for index, type in enumerate(types):
-            both = join(joined, type)
-            if both is None:
-                message = f"the elements have different types: {difference(joined, type)}"
+            if join(types[0], type) is None:
+                message = f"the elements have different types: {difference(types[0], type)}"
                 fault = Fault(Code.INCOMPATIBLE, message, "all elements of a set must be of one type", index)
                 return self._accept(fault, expr, *elements)
-            joined = both
-        return SetType(lift(joined))
+        return SetType(lift(types[0]))
 
     def _record(self, fields: Sequence[tuple[str, Expr]], known: Known) -> StaticType | None:
         types = self._operands([value for _, value in fields], known)

@@ -6,10 +6,11 @@ dates.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final, final
 
 from pdp.cedar.nodes import Expr
-from pdp.cedar.policy import ActionIn, ConditionKind, Policy, PolicySet, ScopeIn, ScopeIsIn
+from pdp.cedar.policy import ActionIn, ConditionKind, Policy, PolicySet, ScopeEq, ScopeIn, ScopeIsIn
 from pdp.cedar.schema.model import Schema
 from pdp.cedar.source import Span
 from pdp.cedar.validate.capabilities import Known
@@ -21,6 +22,10 @@ from pdp.cedar.validate.levels import Levels, too_far
 from pdp.cedar.validate.names import Names, walk
 from pdp.cedar.validate.typecheck import Typechecker
 from pdp.cedar.validate.types import Truth
+from pdp.cedar.values import EntityUID
+
+_MANY: Final = 50
+"""Environments in which a policy is found to be at fault before we have said enough about it."""
 
 _NEVER_APPLIES: Final = Fault(
     Code.NEVER_APPLIES,
@@ -49,31 +54,44 @@ class Validator:
         self._environments: Final = Environments(self._hierarchy)
 
     def findings(self, policies: PolicySet) -> Iterator[Finding]:
-        """What there is to say about a policy set: errors and warnings of each policy, template and link."""
+        """What there is to say about a policy set: of each policy, template and link, and hidden characters last."""
         written = (*policies.static.values(), *policies.templates.values())
         for policy in written:
             yield from self.policy_findings(policy)
         for link in policies.links.values():
             template = policies.templates[link.template_id]
             policy = template.fill(link.id, link.values)
-            yield from self._names.check_slots(policy, template, link)
-            if not self._applies(policy):
-                yield finding(policy, _NEVER_APPLIES)
+            misnamed = tuple(self._names.in_slots(policy, template, link))
+            yield from misnamed
+            if all(each.severity is Severity.WARNING for each in misnamed) and not self._applies(policy):
+                yield self._never_applies(policy)
         yield from hidden_characters(written)
 
     def policy_findings(self, policy: Policy) -> Iterator[Finding]:
         """What there is to say about one policy or template, each thing once and not once per environment."""
         nodes = tuple(walk([condition.body for condition in policy.conditions]))
-        yield from self._names.check(policy, nodes)
+        misnamed = tuple(self._names.in_scope(policy))
+        yield from misnamed
+        misread = tuple(self._names.in_conditions(policy, nodes))
+        yield from misread
         if self._applies(policy):
             yield from self._scope_level_findings(policy)
-            yield from self._condition_findings(policy, nodes)
-        else:
-            yield finding(policy, _NEVER_APPLIES)
+            yield from self._condition_findings(policy, nodes, is_named=not misread)
+        elif not misnamed:
+            yield self._never_applies(policy)
         yield from confusable_texts(policy, nodes)
 
     def _applies(self, policy: Policy) -> bool:
         return any(True for _ in self._environments.matching(policy, frozenset()))
+
+    def _never_applies(self, policy: Policy) -> Finding:
+        for variable, changed, spans in _with_in(policy):
+            if self._applies(changed):
+                help = (
+                    f"did you mean `{variable} in ...`? what is named is a group, and `==` is not true of its members"
+                )
+                return finding(policy, replace(_NEVER_APPLIES, help=help), spans[0] if spans else None)
+        return finding(policy, _NEVER_APPLIES)
 
     def _scope_level_findings(self, policy: Policy) -> Iterator[Finding]:
         """At level 0 nobody gives the groups that an entity is in, so that no scope may ask for them."""
@@ -82,17 +100,22 @@ class Validator:
                 if isinstance(scope, ScopeIn | ScopeIsIn | ActionIn):
                     yield finding(policy, too_far(1, 0), scope.spans[-1] if scope.spans else None)
 
-    def _condition_findings(self, policy: Policy, nodes: Sequence[Expr]) -> Iterator[Finding]:
+    def _condition_findings(self, policy: Policy, nodes: Sequence[Expr], *, is_named: bool) -> Iterator[Finding]:
+        """What the types say; a policy in which all is declared may turn out to be satisfied by nothing."""
         seen: set[tuple[Code, Span | None, str]] = set()
-        impossible = True
+        faulty = 0
+        impossible = is_named
         for environment in self._environments.matching(policy, reads(nodes, self._schema)):
             found, never = self._check(policy, environment)
-            impossible = impossible and never
+            impossible = impossible and never and not found
             for each in found:
                 key = (each.code, each.span, each.message)
                 if key not in seen:
                     seen.add(key)
                     yield each
+            faulty += bool(found)
+            if faulty == _MANY:
+                return
         if impossible:
             yield finding(policy, _IMPOSSIBLE, severity=Severity.WARNING)
 
@@ -121,3 +144,14 @@ class Validator:
             for body in alive:
                 levels.check(body)
         return found, never
+
+
+def _with_in(policy: Policy) -> Iterator[tuple[str, Policy, tuple[Span, ...]]]:
+    """A policy with an `in` for one `==` of its scope: the variable, the policy, and where the name stands."""
+    principal, action, resource = policy.principal, policy.action, policy.resource
+    if isinstance(principal, ScopeEq):
+        yield "principal", replace(policy, principal=ScopeIn(principal.entity)), principal.spans
+    if isinstance(action, ScopeEq) and isinstance(action.entity, EntityUID):
+        yield "action", replace(policy, action=ActionIn((action.entity,))), action.spans
+    if isinstance(resource, ScopeEq):
+        yield "resource", replace(policy, resource=ScopeIn(resource.entity)), resource.spans
