@@ -5,9 +5,10 @@ INVARIANT: the first operand of an `And` is never an `And`, nor an `Or`'s an `Or
 operands (`conjoin`, `disjoin` keep it so). A right-nested chain written with parentheses stays nested.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, unique
+from operator import itemgetter
 from typing import Final, TypeAlias, final
 
 from pdp.cedar.source import Span
@@ -186,7 +187,7 @@ class SetLiteral(_Node):
 @final
 @dataclass(frozen=True, slots=True)
 class RecordLiteral(_Node):
-    """`{a: x, "b": y}` in source order; names are distinct."""
+    """`{a: x, "b": y}` in source order; names are distinct. Evaluated `in_name_order`."""
 
     fields: "tuple[tuple[str, Expr], ...]"
 
@@ -216,6 +217,11 @@ Expr: TypeAlias = (
     | RecordLiteral
     | Call
 )
+
+
+def in_name_order(fields: "Iterable[tuple[str, Expr]]") -> "list[tuple[str, Expr]]":
+    """A record's fields as they are evaluated: by name, code point by code point. So one error is met first."""
+    return sorted(fields, key=itemgetter(0))
 
 
 def conjoin(left: Expr, rest: Sequence[Expr], span: Span | None = None) -> Expr:

@@ -52,10 +52,11 @@ class Source:
         """
         line, column = self.position(span.start)
         margin = " " * len(str(line))
-        cut = max(0, column - 1 - _SHOWN_BEFORE)
-        start = span.start - (column - 1) + cut
-        end = self.text.find("\n", span.start, start + _SHOWN)
-        text = self.text[start : end if end >= 0 else start + _SHOWN].rstrip("\r")
+        start = span.start - (column - 1)
+        end = self.text.find("\n", start)
+        end = len(self.text) if end < 0 else end
+        cut = max(0, column - 1 - _SHOWN_BEFORE) if end - start > _SHOWN else 0
+        text = self.text[start + cut : min(end, start + cut + _SHOWN)].rstrip("\r")
         shown = "".join(char if char.isprintable() else " " for char in text)
         before = column - 1 - cut
         width = max(1, min(span.end - span.start, len(shown) - before))

@@ -77,8 +77,8 @@ _TRUE: Final = _BoolKey(1)
 class Set:
     """An immutable Cedar set. `elements` keeps first-seen order, for printing only; equality ignores it.
 
-    `only_entities`: every element is an entity reference (true for the empty set), so that `x in set` has a value; found
-    once here and not at each evaluation. Then `keys` holds the references themselves.
+    `only_entities`: every element is an entity reference (true for the empty set), so that `x in set` has a value;
+    found once here and not at each evaluation. Then `keys` holds the references themselves.
     """
 
     __slots__ = ("elements", "keys", "only_entities")
@@ -117,7 +117,7 @@ class Record:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Record) or self.fields.keys() != other.fields.keys():
             return False
-        # Written out, not by `all` and `equal`: records nest, and each of those would cost a frame of the stack a level.
+        # Written out, not by `all` and `equal`: records nest, and those would cost a frame of the stack a level.
         theirs = other.fields
         for name, value in self.fields.items():
             if type(value) is not type(theirs[name]) or value != theirs[name]:

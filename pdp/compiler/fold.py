@@ -30,6 +30,7 @@ from pdp.cedar.nodes import (
     Unary,
     UnaryOp,
     Variable,
+    in_name_order,
 )
 from pdp.cedar.policy import Condition, ConditionKind
 from pdp.cedar.source import Span
@@ -199,6 +200,7 @@ class _Folder:
             case SetLiteral(elements):
                 return Apply(Form.SET, tuple([self.term(element) for element in elements]), Type.SET, span=expr.span)
             case RecordLiteral(fields):
+                fields = tuple(in_name_order(fields))
                 names = self._hole(tuple(name for name, _ in fields), Type.UNKNOWN, expr.span)
                 values = [self.term(value) for _, value in fields]
                 return Apply(Form.RECORD, (names, *values), Type.RECORD, span=expr.span)

@@ -65,13 +65,14 @@ def satisfied(policy: Policy, request: Request, entities: Entities) -> bool:
 def applies(policy: Policy, request: Request, entities: Entities) -> bool:
     """Whether the scope matches; cannot fail."""
     return (
-        _in_scope(policy.principal, request.principal, entities)
-        and _in_action_scope(policy.action, request.action, entities)
-        and _in_scope(policy.resource, request.resource, entities)
+        in_scope(policy.principal, request.principal, entities)
+        and in_action_scope(policy.action, request.action, entities)
+        and in_scope(policy.resource, request.resource, entities)
     )
 
 
-def _in_scope(scope: Scope, uid: EntityUID, entities: Entities) -> bool:
+def in_scope(scope: Scope, uid: EntityUID, entities: Entities) -> bool:
+    """Whether a principal's or a resource's scope, without slots, matches; cannot fail."""
     match scope:
         case ScopeAny():
             return True
@@ -87,7 +88,8 @@ def _in_scope(scope: Scope, uid: EntityUID, entities: Entities) -> bool:
             assert_never(scope)
 
 
-def _in_action_scope(scope: ActionScope, action: EntityUID, entities: Entities) -> bool:
+def in_action_scope(scope: ActionScope, action: EntityUID, entities: Entities) -> bool:
+    """Whether an action's scope matches; cannot fail."""
     match scope:
         case ScopeAny():
             return True

@@ -1,7 +1,8 @@
 """The oracle: what an expression means, in one sitting (`Cedar/Spec/Evaluator.lean`).
 
 No cache and no cleverness: the compiler is tested against this file. Arguments are evaluated left to right and all of
-them; only `&&`, `||` and `if` are lazy.
+them (a record's in the order of its names, wherever they stand: so does the Rust engine); only `&&`, `||` and `if` are
+lazy.
 """
 
 from typing import assert_never
@@ -27,6 +28,7 @@ from pdp.cedar.nodes import (
     UnaryOp,
     Var,
     Variable,
+    in_name_order,
 )
 from pdp.cedar.request import Request
 from pdp.cedar.values import Record, Set, Value, equal
@@ -66,7 +68,7 @@ def evaluate(expr: Expr, request: Request, entities: Entities) -> Value:
         case SetLiteral(elements):
             return Set([evaluate(element, request, entities) for element in elements])
         case RecordLiteral(fields):
-            return Record({name: evaluate(value, request, entities) for name, value in fields})
+            return Record({name: evaluate(value, request, entities) for name, value in in_name_order(fields)})
         case Call(function, arguments):
             return ext.call(function, [evaluate(argument, request, entities) for argument in arguments])
         case _:

@@ -6,7 +6,7 @@ from pdp.cedar.policy import Condition, ConditionKind
 from pdp.cedar.source import Source
 from pdp.cedar.text.expressions import parse_expression
 from pdp.cedar.text.policies import parse_policies
-from pdp.cedar.values import IPAddr, Set
+from pdp.cedar.values import EntityUID, IPAddr, Set
 from pdp.compiler.fold import Folded, fold
 from pdp.compiler.terms import All, Hole, Term, Truth
 
@@ -76,6 +76,14 @@ def test_a_constant_is_computed_once_and_kept_as_a_value() -> None:
     folded = when('context.source.isInRange(ip("10.0.0.0/8")) && ["a", "b"].contains(context.region)')
     assert IPAddr(4, 10 << 24, 8) in folded.constants
     assert Set(["a", "b"]) in folded.constants
+
+
+def test_a_constant_list_of_entities_is_a_set_ready_for_in() -> None:
+    a, b = EntityUID("Team", "a"), EntityUID("Team", "b")
+    assert when('principal in [Team::"a", Team::"b", Team::"a"]').constants == (frozenset((a, b)),)
+    assert when("principal in []").constants == (frozenset(),)
+    assert when('principal in Team::"a"').constants == (a,)
+    assert when('principal in [Team::"a", 1]').constants == (Set([a, 1]),), "which must fail at its turn"
 
 
 def test_constants_that_decide_nothing_disappear_and_what_follows_a_deciding_one_too() -> None:

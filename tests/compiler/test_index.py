@@ -2,6 +2,7 @@
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import universe
@@ -136,6 +137,15 @@ def test_kept_plans_are_bounded_whatever_actions_are_asked_for() -> None:
     assert len(select(index, Request(ALICE, READ, DOC), STORE)) == sum(
         applies(each, Request(ALICE, READ, DOC), STORE) for each in ALL_POLICIES[:50]
     )
+
+
+def test_a_template_has_no_place_in_the_index() -> None:
+    for template in (
+        Policy("t", Effect.PERMIT, ScopeEq(Slot.PRINCIPAL), ScopeAny(), ScopeAny()),
+        Policy("t", Effect.PERMIT, ScopeAny(), ScopeAny(), ScopeIsIn("Doc", Slot.RESOURCE)),
+    ):
+        with pytest.raises(TypeError, match="a template decides nothing until its slots are filled"):
+            build([template])
 
 
 class CountedUID(EntityUID):

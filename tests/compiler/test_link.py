@@ -78,14 +78,14 @@ def test_no_string_of_a_policy_is_in_generated_code(condition: str) -> None:
     own = set(PARAMETERS) | set(RUNTIME) | {"fields", "attrs", "keys", "only_entities", "isdisjoint", "type", "id"}
     for code in codes(linked.__code__):
         for name in (*code.co_names, *code.co_varnames, *code.co_freevars, *code.co_cellvars):
-            assert name in own or name[:1] in {"t", "c"} and name[1:].isdecimal(), name
+            assert name in own or (name[:1] in {"t", "c"} and name[1:].isdecimal()), name
         for constant in code.co_consts:
             assert constant is None or isinstance(constant, bool | int | CodeType), constant
 
 
 def test_generated_code_has_no_builtins() -> None:
     linked = function(Linker(), when("context.a")[0])
-    assert linked.__builtins__ == {}
+    assert linked.__builtins__ == {}  # type: ignore[attr-defined]  # typeshed does not know it
 
 
 def test_code_is_the_same_under_every_hash_seed() -> None:

@@ -25,7 +25,7 @@ _KINDS: Final = (
     (re.compile(r"(record|`.*`) does not have the attribute ", re.DOTALL), ErrorKind.ATTRIBUTE_MISSING),
     (re.compile(r"`.*` does not have the tag ", re.DOTALL), ErrorKind.TAG_MISSING),
     (re.compile(r"entity `.*` does not exist", re.DOTALL), ErrorKind.ENTITY_MISSING),
-    (re.compile(r"error while evaluating `[a-z]+` extension function: "), ErrorKind.EXTENSION),
+    (re.compile(r"error while evaluating `[a-zA-Z]+` extension function: "), ErrorKind.EXTENSION),
     (re.compile(r"wrong number of arguments provided to extension function "), ErrorKind.EXTENSION),
 )
 

@@ -110,6 +110,8 @@ def refuse_unknown_word(cursor: Cursor, word: str, span: Span, variables: Iterab
     known = [*variables, "true", "false"]
     if "::" in word:
         cursor.fail(f"{shown(word)} is an entity type and no value", span, f'an entity is written `{word}::"id"`')
+    if cursor.at(":"):
+        cursor.fail(f"{shown(word)} is not a variable", span, f'an entity is written `{word}::"id"`, with two colons')
     if word in _WORDS:
         cursor.fail(f"{shown(word)} is not a variable", span, f"did you mean `{_WORDS[word]}`?")
     if word in _OPERAND_HELP:

@@ -303,20 +303,18 @@ def _has(operand: Expr, path: tuple[str, ...]) -> tuple[_Level, Sequence[_Piece]
         names = ".".join(path) if len(path) > 1 else _name(*path)
         return _Level.RELATION, ((operand, _Level.SUM), f" has {names}")
     tests: list[Expr] = []
-    for names in _runs(path):
-        tests.append(HasAttr(operand, names))
-        for name in names:
+    for run in _runs(path):
+        tests.append(HasAttr(operand, run))
+        for name in run:
             operand = GetAttr(operand, name)
     return _pieces(And(tuple(tests)))
 
 
 def _runs(path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     """A path cut into what one `has` can test: names without quotes together, each of the others alone."""
-    for bare, names in groupby(path, is_bare_name):
-        if bare:
-            yield tuple(names)
-        else:
-            yield from ((name,) for name in names)
+    for bare, group in groupby(path, is_bare_name):
+        names = tuple(group)
+        yield from (names,) if bare else ((name,) for name in names)
 
 
 def _record(fields: Sequence[tuple[str, Expr]]) -> Sequence[_Piece]:

@@ -32,9 +32,11 @@ READ = {
 }
 REFUSED = [
     "", "1", "1.2.3", "1.2.3.4.5", "1.2.3.", ".1.2.3", "256.0.0.1", "01.2.3.4", "1.2.3.00", "1.2.3.4/", "/8",
-    "1.2.3.4/33", "1.2.3.4/00", "1.2.3.4/08", "1.2.3.4/+8", "1.2.3.4/-1", "1.2.3.4//8", "1.2.3.4/8/8", "1.2.3.4/255.0.0.0",
+    "1.2.3.4/33", "1.2.3.4/00", "1.2.3.4/08", "1.2.3.4/+8", "1.2.3.4/-1", "1.2.3.4//8", "1.2.3.4/8/8",
+    "1.2.3.4/255.0.0.0",
     " 1.2.3.4", "1.2.3.4 ", "1.2.3.4\n", "1.2.3.\u0664", "0x1.2.3.4", ":", ":::", "1::2::3", "1:2:3:4:5:6:7",
-    "1:2:3:4:5:6:7:8:9", "1:2:3:4:5:6:7:8::", "::1:2:3:4:5:6:7:8", "1:2:3:4::5:6:7:8", ":1::", "1:", ":1", "12345::", "g::",
+    "1:2:3:4:5:6:7:8:9", "1:2:3:4:5:6:7:8::", "::1:2:3:4:5:6:7:8", "1:2:3:4::5:6:7:8", ":1::", "1:", ":1",
+    "12345::", "g::",
     "::1.2.3.4", "::ffff:1.2.3.4", "fe80::1%eth0", "[::1]", "::/129", "::/0128", "::1/", "1.2.3.4:80",
     "0000:0000:0000:0000:0000:0000:0000:00000/128", "::\uff11", "-1.2.3.4",
 ]  # fmt: skip
@@ -82,9 +84,28 @@ def test_format_is_the_standard_one(value: IPAddr) -> None:
 
 @given(addresses, addresses)
 def test_range_is_that_of_the_networks(value: IPAddr, network: IPAddr) -> None:
-    networks = [ipaddress.ip_network((one.address, one.prefix), strict=False) for one in (value, network)]
-    inside = networks[0].version == networks[1].version and networks[0].subnet_of(networks[1])  # type: ignore[arg-type]  # of one family by then
-    assert ipaddr.is_in_range(value, network) == inside
+    assert ipaddr.is_in_range(value, network) == _is_subnet(value, network)
+
+
+@given(addresses, st.integers(0, 128), st.integers(0, 127))
+def test_range_is_that_of_the_networks_near_its_edges(value: IPAddr, prefix: int, flipped: int) -> None:
+    bits = 32 if value.version == 4 else 128
+    for address in (value.address, value.address ^ 1 << flipped % bits):
+        network = IPAddr(value.version, address, prefix % (bits + 1))
+        assert ipaddr.is_in_range(value, network) == _is_subnet(value, network)
+
+
+def _is_subnet(value: IPAddr, network: IPAddr) -> bool:
+    if value.version != network.version:
+        return False
+    # By version: the standard `ip_network` takes any small number for an IPv4 address.
+    if value.version == 4:
+        return ipaddress.IPv4Network((value.address, value.prefix), strict=False).subnet_of(
+            ipaddress.IPv4Network((network.address, network.prefix), strict=False)
+        )
+    return ipaddress.IPv6Network((value.address, value.prefix), strict=False).subnet_of(
+        ipaddress.IPv6Network((network.address, network.prefix), strict=False)
+    )
 
 
 def test_reads_what_the_rust_engine_reads() -> None:

@@ -88,6 +88,8 @@ REFUSED: Final = {
     "[Infinity]": ("`Infinity` is not a Long", 1, 9),
     "-Infinity": ("`-Infinity` is not a Long", 0, 9),
     "1" * 100: (f"`{'1' * 40}` is not a Long", 0, 100),
+    '{"a":{"b":1},"b":1.5}': ("`1.5` is not a Long", 17, 20),
+    "[" + "[]," * 200 + "1.5]": ("`1.5` is not a Long", 601, 604),
     # keys
     '{"a":1,"a":1}': ('duplicate key "a"', 7, 10),
     '{"a":1,"\\u0061":2}': ('duplicate key "a"', 7, 15),

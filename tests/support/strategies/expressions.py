@@ -226,9 +226,11 @@ class Expressions:
         return Unary(UnaryOp.NOT, self.of("bool", depth))
 
     def _is(self, depth: int) -> Expr:
-        operand = self.of(self.choices.pick(_ENTITY_KINDS), depth)
+        kind = self.choices.pick(_ENTITY_KINDS)
+        operand = self.of(kind, depth)
         target = self.choices.pick(_ANCESTORS)
-        return Is(operand, self.choices.pick(universe.TYPES), None if target is None else self.of(target, depth))
+        tested = kind.type if self.choices.below(2) else self.choices.pick(universe.TYPES)
+        return Is(operand, tested, None if target is None else self.of(target, depth))
 
     def _like(self, depth: int) -> Expr:
         return Like(self.of("string", depth), self.choices.pick(PATTERNS))
