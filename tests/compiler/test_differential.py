@@ -1,7 +1,7 @@
 """Three answers to every request: the interpreter's, the compiled program's and the Rust engine's.
 
 Each example is a world: a policy set of 1 to 30 policies with links, a store, and 3 to 6 requests. Every run decides
-1,200 that are always the same, of which `test_generator` says what they reach, and 1,000 that Hypothesis draws anew;
+1,200 that are always the same, of which `test_generator` says what they reach, and 2,000 that Hypothesis draws anew;
 `--hypothesis-profile=nightly` as many as it says (200,000).
 """
 
@@ -15,7 +15,7 @@ from strategies import World, sampled_worlds, worlds
 from pdp.compiler.program import compile_policies
 from pdp.evaluate.authorize import applies, authorize
 
-POLICY_SETS: Final = max(1_000, settings.default.max_examples if settings.default else 0)
+POLICY_SETS: Final = max(2_000, settings.default.max_examples if settings.default else 0)
 
 
 @settings(max_examples=POLICY_SETS)

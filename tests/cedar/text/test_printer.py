@@ -14,6 +14,7 @@ from pdp.cedar.entities import Entities, Entity
 from pdp.cedar.errors import EvaluationError, ParseError, PrintError
 from pdp.cedar.ext import FUNCTIONS, Style
 from pdp.cedar.limits import LONG_MAX, LONG_MIN, MAX_EXPRESSION_DEPTH, MAX_POLICY_TEXT
+from pdp.cedar.names import is_bare_name
 from pdp.cedar.nodes import (
     ANY,
     And,
@@ -489,17 +490,21 @@ def test_generated_policies_parse_back(world: World) -> None:
     policies = sorted(made, key=lambda policy: int(policy.id.removeprefix("policy")))
     again = parse_policies(Source("printed", print_policies(policies)))
     assert parse_policies(Source("printed", print_policies(again))) == again
-    if not any(map(_is_folded, (condition.body for policy in policies for condition in policy.conditions))):
+    if not any(map(_reads_otherwise, (condition.body for policy in policies for condition in policy.conditions))):
         assert list(again) == policies
 
 
-def _is_folded(expr: Expr) -> bool:
-    """Whether the parser would make one literal of several Bool literals somewhere in an expression."""
+def _reads_otherwise(expr: Expr) -> bool:
+    """Whether text cannot say some part of an expression: Bool literals that the parser would fold into one, a path of
+    `has` with a name that needs quotes (printed as the `&&` chain that it stands for).
+    """
+    if isinstance(expr, HasAttr) and len(expr.path) > 1 and not all(map(is_bare_name, expr.path)):
+        return True
     if isinstance(expr, And | Or):
         first, second, *_ = expr.operands
-        if isinstance(first, Literal) and isinstance(second, Literal):
-            return isinstance(first.value, bool) and isinstance(second.value, bool)
-    return any(map(_is_folded, children(expr)))
+        if all(isinstance(part, Literal) and isinstance(part.value, bool) for part in (first, second)):
+            return True
+    return any(map(_reads_otherwise, children(expr)))
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(HOSTILE))
