@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass, field
 
-from pdp.identity.tokens import IdentityError
-
 from pdp.cedar.entities import Entity
 from pdp.cedar.policy import Effect
 from pdp.cedar.response import Decision
 from pdp.cedar.values import EntityUID
 from pdp.engine.decider import CheckRequest, DeterminingPolicy, Obligation, ReasonClass, Verdict
 from pdp.identity.subject import Method, Subject
+from pdp.identity.tokens import IdentityError
 
 ALICE = EntityUID("User", "alice")
 
