@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from queue import SimpleQueue
 from time import perf_counter
@@ -26,6 +26,7 @@ from pdp.context.files import load_facts
 from pdp.context.memory import MemoryStore
 from pdp.context.store import Facts
 from pdp.engine.chain import build_chain
+from pdp.engine.explaining import Explaining
 from pdp.engine.reload import Reloader
 from pdp.engine.snapshot import CurrentWorld, World
 from pdp.identity.keyset import load_key_set
@@ -36,9 +37,12 @@ from pdp.telemetry.logs import EventLog, LogFormat
 from pdp.telemetry.metrics import Door, LoadKind, Metrics
 from pdp.transport.authentication import Authentication
 from pdp.transport.door import Adapter, GuardedDoor
-from pdp.transport.grpc import ext_authz, service
-from pdp.transport.grpc.server import GrpcServer
+from pdp.transport.grpc import explain, ext_authz, service
+from pdp.transport.grpc.batch import BatchDoor
+from pdp.transport.grpc.server import GrpcServer, Methods
+from pdp.transport.grpc.streams import Streamed
 from pdp.transport.header_obligations import policy_headers
+from pdp.transport.http.doors import HttpDoors, Parts
 from pdp.transport.http.server import HttpServer, Revisions, build_routes
 from pdp.watch import Watcher
 
@@ -76,14 +80,14 @@ class App:
         )
         self._authentication = Authentication(clock, self.metrics, accept_asserted=config.identity.accept_asserted)
         self._envoy = ext_authz.ExtAuthz(self.decider, self._authentication, lambda: self._headers)
-        check = service.DecisionService(self.decider, self._authentication)
-        doors = {
-            service.NAME: self._guarded(Door.CHECK, check.check, service.LAST_RESORT),
-            ext_authz.NAME: self._guarded(Door.EXT_AUTHZ, self._envoy.check, ext_authz.LAST_RESORT),
-        }
-        self._grpc = GrpcServer(config.grpc.listen, config.grpc.workers, doors, self._report)
+        parts = Parts(
+            self._current, self.decider, self._authentication, lambda: self._headers, clock, self.metrics, self._report
+        )
+        self._doors = HttpDoors(config, parts)
+        self._grpc = GrpcServer(config.grpc.listen, config.grpc.workers, self._grpc_services(), self._report)
         try:
-            self._http = HttpServer(config.http.host, config.http.port, build_routes(self.metrics, self.revisions))
+            app = build_routes(self.metrics, self.revisions, self._doors.routes)
+            self._http = HttpServer(config.http.host, config.http.port, app)
         except CedarError:
             self._grpc.stop(0)
             raise
@@ -183,6 +187,7 @@ class App:
         self._headers = policy_headers(world.policies)
         self._authentication.verifier = verifier
         self._envoy.routes = routes
+        self._doors.set_inventory(routes)
         return world
 
     def _sources(self) -> tuple[Path, ...]:
@@ -236,6 +241,24 @@ class App:
         self.metrics.unexpected(place)
         lines = (f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__))
         self._log.error("defect", place=place, error=type(error).__name__, trace=" > ".join(lines))
+
+    def _grpc_services(self) -> Mapping[str, Methods]:
+        decisions = service.DecisionService(self.decider, self._authentication)
+        explaining = Explaining(self._current, self._config.freshness, self._clock)
+        explanations = explain.ExplainService(decisions, explaining.explain, enabled=self._config.grpc.explain)
+        return {
+            service.NAME: {
+                "Check": self._guarded(Door.CHECK, decisions.check, service.LAST_RESORT),
+                "CheckBatch": BatchDoor(decisions, self.metrics, self._report),
+                "CheckStream": Streamed(
+                    self._guarded(Door.CHECK_STREAM, decisions.check, service.LAST_RESORT),
+                    self._guarded(Door.CHECK_STREAM, service.deny_stream, service.LAST_RESORT),
+                    self._config.grpc.streams,
+                ),
+                "Explain": self._guarded(Door.EXPLAIN, explanations.explain, explain.LAST_RESORT),
+            },
+            ext_authz.NAME: {"Check": self._guarded(Door.EXT_AUTHZ, self._envoy.check, ext_authz.LAST_RESORT)},
+        }
 
     def _guarded(self, door: Door, adapter: Adapter, last_resort: bytes) -> GuardedDoor:
         return GuardedDoor(door, adapter, last_resort, self.metrics, self._report)

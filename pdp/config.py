@@ -9,15 +9,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address
 from pathlib import Path
-from typing import Final, TypeVar, final
+from typing import Final, final
 
 from pdp.cedar.errors import CedarError
-from pdp.cedar.names import is_type_name
 from pdp.cedar.source import Source
 from pdp.cedar.values import brief
-from pdp.documents import Node, Table, parse_yaml, read_source
-
-T = TypeVar("T")
+from pdp.documents import Node, parse_yaml, read_source
+from pdp.documents.fields import entries_of, needs, optional_text, optional_type, type_name
+from pdp.door_config import (
+    AuthzenConfig,
+    ForwardAuthConfig,
+    KubernetesConfig,
+    read_authzen,
+    read_forward_auth,
+    read_kubernetes,
+)
 
 ALGORITHMS: Final = ("ES256", "ES384", "ES512", "EdDSA", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512")
 """Signature algorithms that may be allowed. Asymmetric ones alone: with a shared secret, whoever can check a token can
@@ -46,6 +52,12 @@ class GrpcConfig:
     """`host:port`, or `unix:` and the path of a socket. Port 0 is any free one."""
     workers: int = 8
     """Threads that answer calls, 1 to 64. They share one interpreter: more of them make waiting, not speed."""
+    streams: int = 32
+    """Streams of questions (`CheckStream`) that may be open, 1 to 1024. Each has a thread of its own, idle or not,
+    beside those that answer calls; one more is answered with a deny."""
+    explain: bool = False
+    """Whether a caller on this machine may have answers explained (`Explain`): policies and facts are shown to it,
+    whatever its principal may know. Not where a proxy on this machine forwards to this port for others."""
 
 
 @final
@@ -169,6 +181,9 @@ class Config:
     http: HttpConfig = field(default_factory=HttpConfig)
     log: LogConfig = field(default_factory=LogConfig)
     freshness: FreshnessConfig = field(default_factory=FreshnessConfig)
+    authzen: AuthzenConfig | None = None
+    forward_auth: ForwardAuthConfig | None = None
+    kubernetes: KubernetesConfig | None = None
 
 
 def load_config(path: Path) -> Config:
@@ -188,6 +203,9 @@ def read_config(source: Source, base: Path) -> Config:
             http=_http(table.get("http")),
             log=_log(table.get("log")),
             freshness=_freshness(table.get("freshness")),
+            authzen=read_authzen(table.get("authzen")),
+            forward_auth=read_forward_auth(table.get("forward_auth")),
+            kubernetes=read_kubernetes(table.get("kubernetes")),
         )
 
 
@@ -221,20 +239,20 @@ def _principal(node: Node | None) -> PrincipalConfig:
     if node is None:
         return default
     with node.table() as table:
-        _need(table, "type_claim", "types")
-        _need(table, "types", "type_claim")
-        _need(table, "groups_type", "groups_claim")
-        _need(table, "device_type", "device_claim")
+        needs(table, "type_claim", "types")
+        needs(table, "types", "type_claim")
+        needs(table, "groups_type", "groups_claim")
+        needs(table, "device_type", "device_claim")
         return PrincipalConfig(
-            id_claim=_text(table, "id_claim", default.id_claim),
-            type=_type(table, "type", default.type),
-            type_claim=_text(table, "type_claim", default.type_claim),
-            types={name: _type_name(item) for name, item in _entries(table, "types")},
-            attributes={name: item.text() for name, item in _entries(table, "attributes")},
-            groups_claim=_text(table, "groups_claim", default.groups_claim),
-            groups_type=_type(table, "groups_type", default.groups_type),
-            device_claim=_text(table, "device_claim", default.device_claim),
-            device_type=_type(table, "device_type", default.device_type),
+            id_claim=optional_text(table, "id_claim", default.id_claim),
+            type=optional_type(table, "type", default.type),
+            type_claim=optional_text(table, "type_claim", default.type_claim),
+            types={name: type_name(item) for name, item in entries_of(table, "types")},
+            attributes={name: item.text() for name, item in entries_of(table, "attributes")},
+            groups_claim=optional_text(table, "groups_claim", default.groups_claim),
+            groups_type=optional_type(table, "groups_type", default.groups_type),
+            device_claim=optional_text(table, "device_claim", default.device_claim),
+            device_type=optional_type(table, "device_type", default.device_type),
         )
 
 
@@ -261,9 +279,12 @@ def _grpc(node: Node | None, base: Path) -> GrpcConfig:
         return default
     with node.table() as table:
         listen, workers = table.get("listen"), table.get("workers")
+        streams, explain = table.get("streams"), table.get("explain")
         return GrpcConfig(
             default.listen if listen is None else _grpc_address(listen, base),
             default.workers if workers is None else workers.integer(1, 64),
+            default.streams if streams is None else streams.integer(1, 1024),
+            explain is not None and explain.flag(),
         )
 
 
@@ -324,30 +345,3 @@ def _path(node: Node, base: Path, text: str | None = None) -> Path:
     if not path or "\0" in path:
         node.refuse(f"{brief(path)} is no path")
     return base / path
-
-
-def _text(table: Table, key: str, default: T) -> str | T:
-    node = table.get(key)
-    return default if node is None else node.text()
-
-
-def _need(table: Table, key: str, other: str) -> None:
-    """A key that says nothing, or nothing good, without another one."""
-    if (node := table.get(key)) is not None and table.get(other) is None:
-        node.refuse_key(f"`{key}` is given without `{other}`", f"add `{other}` or remove `{key}`")
-
-
-def _type(table: Table, key: str, default: str) -> str:
-    node = table.get(key)
-    return default if node is None else _type_name(node)
-
-
-def _type_name(node: Node) -> str:
-    if not is_type_name(node.text()):
-        node.refuse(f"{brief(node.text())} is no name of an entity type", "write it as in `Files::User`")
-    return node.text()
-
-
-def _entries(table: Table, key: str) -> list[tuple[str, Node]]:
-    node = table.get(key)
-    return [] if node is None else node.entries()

@@ -1,4 +1,4 @@
-"""Regenerates the Python code of `decision.proto`: `python proto/generate.py` writes it to its place in the package.
+"""Regenerates the Python code of the `.proto` files: `python proto/generate.py` writes it to its place in the package.
 
 Run it with the oldest supported `grpcio-tools` (1.75): generated code works with the protobuf and grpcio of its own
 version and newer ones, never with older ones, so what is checked in sets the lower bound for everybody.
@@ -18,16 +18,17 @@ TARGET: Final = ROOT.parent / "pdp" / "transport" / "grpc" / "gen" / "v1"
 """Where the generated modules are checked in. Their own package path, `pdp.v1`, is taken by nothing but would shadow
 the project's package, so they live elsewhere and their imports of each other are rewritten."""
 
-NAMES: Final = ("decision_pb2.py", "decision_pb2.pyi", "decision_pb2_grpc.py")
+NAMES: Final = ("decision_pb2.py", "decision_pb2.pyi", "decision_pb2_grpc.py", "frames_pb2.py", "frames_pb2.pyi")
 
 
 def generate() -> dict[str, str]:
-    """The text of each generated module by file name. Raises RuntimeError if protoc refuses the definition."""
+    """The text of each generated module by file name. Raises RuntimeError if protoc refuses a definition."""
     with TemporaryDirectory() as scratch:
         outputs = [f"--{kind}_out={scratch}" for kind in ("python", "pyi", "grpc_python")]
         includes = [f"-I{ROOT}", f"-I{Path(grpc_tools.__file__).parent / '_proto'}"]
-        if protoc.main(["protoc", *includes, *outputs, str(ROOT / "pdp" / "v1" / "decision.proto")]) != 0:
-            raise RuntimeError("protoc refused decision.proto")
+        sources = [str(source) for source in sorted((ROOT / "pdp" / "v1").glob("*.proto"))]
+        if protoc.main(["protoc", *includes, *outputs, *sources]) != 0:
+            raise RuntimeError("protoc refused a definition")
         made = Path(scratch) / "pdp" / "v1"
         return {name: _relocated((made / name).read_text("utf-8")) for name in NAMES}
 

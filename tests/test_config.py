@@ -3,6 +3,7 @@
 import dataclasses
 import random
 from functools import partial
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from pdp.config import (
     read_config,
 )
 from pdp.documents import DocumentError
+from pdp.door_config import AuthzenConfig, ForwardAuthConfig, KubernetesConfig
 
 BASE = Path("/etc/pdp")
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -70,6 +72,8 @@ inventory:
 grpc:
   listen: "[::1]:50052"
   workers: 64
+  streams: 1024
+  explain: true
 http:
   listen: localhost:0
 log:
@@ -78,6 +82,18 @@ freshness:
   authentication: 1ms
   device: 366d
   workload: 1h30m
+authzen:
+  url: https://pdp.example:8443/tenant-1/a
+  types: {user: User, "doc ument": Files::Document}
+  actions: {user: Staff::Action}
+  device_property: device_id
+  device_type: Phone
+forward_auth:
+  proxies: [10.0.0.0/8, "2001:db8::1"]
+  headers: [x-data-class, x-b]
+kubernetes:
+  namespace: Cluster::One
+  not_permitted: no_opinion
 """
 
 
@@ -101,7 +117,7 @@ def test_the_least_configuration_has_the_documented_defaults() -> None:
         context=ContextConfig(BASE / "context"),
         inventory=InventoryConfig(BASE / "routes.yaml"),
     )
-    assert config.grpc == GrpcConfig("127.0.0.1:50051", 8)
+    assert config.grpc == GrpcConfig("127.0.0.1:50051", 8, 32, False)
     assert config.http == HttpConfig("127.0.0.1", 8080)
     assert config.log == LogConfig("text")
     assert config.freshness == FreshnessConfig(12 * HOUR, HOUR, HOUR)
@@ -133,10 +149,19 @@ def test_every_key_is_read() -> None:
         PolicyConfig(BASE),
         ContextConfig(BASE / "facts", relative_times=True),
         InventoryConfig(BASE / "../routes.yaml"),
-        GrpcConfig("[::1]:50052", 64),
+        GrpcConfig("[::1]:50052", 64, 1024, True),
         HttpConfig("localhost", 0),
         LogConfig("json"),
         FreshnessConfig(1, 366 * DAY, 90 * MINUTE),
+        AuthzenConfig(
+            "https://pdp.example:8443/tenant-1/a",
+            {"user": "User", "doc ument": "Files::Document"},
+            {"user": "Staff::Action"},
+            "device_id",
+            "Phone",
+        ),
+        ForwardAuthConfig((ip_network("10.0.0.0/8"), ip_network("2001:db8::1/128")), ("x-data-class", "x-b")),
+        KubernetesConfig("Cluster::One", "no_opinion"),
     )
 
 
@@ -146,13 +171,17 @@ def test_every_field_of_the_configuration_differs_from_its_default_in_that_test(
             return [leaf for field in dataclasses.fields(value) for leaf in leaves(getattr(value, field.name))]
         return [value]
 
-    assert [same for same, other in zip(leaves(read(LEAST)), leaves(read(MOST)), strict=True) if same == other] == [
+    least = LEAST + "authzen: {url: https://other.example}\nforward_auth: {}\nkubernetes: {}\n"
+    assert [same for same, other in zip(leaves(read(least)), leaves(read(MOST)), strict=True) if same == other] == [
         "https://idp.example/",
         "pdp",
     ]
 
 
-SECTIONS = ("identity", "principal", "policies", "context", "inventory", "grpc", "http", "log", "freshness")
+SECTIONS = (
+    *("identity", "principal", "policies", "context", "inventory", "grpc", "http", "log", "freshness"),
+    *("authzen", "forward_auth", "kubernetes"),
+)
 
 
 @pytest.mark.parametrize("section", SECTIONS)
@@ -217,6 +246,8 @@ WRONG = {
     "relative_times": ("no", "0", "null"),
     "routes": WORDS,
     "workers": ("0", "65", "-1", "8.5", "'8'", "true", "null"),
+    "streams": ("0", "1025", "-1", "8.5", "'8'", "true", "null"),
+    "explain": ("yes", "1", "'true'", "null"),
     "format": ("xml", "5", "null", "[text]", "''"),
     "authentication": ("0ms", "-1h", "367d", "12", "1.5h", "null"),
     "device": ("0ms", "366d1ms", "h"),
@@ -228,6 +259,22 @@ WRONG = {
     "http": ("5", "null", "[]"),
     "log": ("5", "null", "json"),
     "freshness": ("5", "null", "1h"),
+    "authzen": ("5", "null", "{}", "[]"),
+    "url": (
+        *WORDS,
+        *("http://pdp.example", "HTTPS://pdp.example", "https://", "https:///x", "https://pdp.example/"),
+        *("https://pdp.example/a/", "https://pdp.example//a", "https://pdp.example?q=1", "'https://pdp.example#x'"),
+        *("https://user@pdp.example", "https://pdp.example/%2e", "https://pdp.example/{id}", "pdp.example"),
+        *('"https://pdp.example\\n"', "https://pdp.exämple"),
+    ),
+    "actions": ("5", "null", "[]", "{a: 5}", "{a: ''}", "{a: User}", "{a: 'Files::Actions'}", "{a: 'a b::Action'}"),
+    "device_property": WORDS,
+    "forward_auth": ("5", "null", "[]"),
+    "proxies": ("5", "null", "[]", "{}", "[5]", "[localhost]", "[10.0.0.1/8]", "[10.0.0.0/33]", "['']", "['*']"),
+    "headers": ("5", "null", "{}", "[5]", "[X-Data]", "['x data']", "['x:']", "['']", "['1']"),
+    "kubernetes": ("5", "null", "[]"),
+    "namespace": (*WORDS, "a b", "'k8s::'", "in"),
+    "not_permitted": ("allow", "5", "null", "[deny]", "''"),
 }
 
 
@@ -292,6 +339,29 @@ def test_a_key_that_means_nothing_without_another(given: str, other: str) -> Non
     error = refused("\n".join(lines))
     assert error.message == f"`{given}` is given without `{other}`"
     assert error.position == Position(1 + next(n for n, line in enumerate(lines) if line.strip().startswith(given)), 5)
+
+
+def test_doors_that_are_not_configured_are_none_and_empty_sections_are_their_defaults() -> None:
+    config = read(LEAST)
+    assert (config.authzen, config.forward_auth, config.kubernetes) == (None, None, None)
+    served = read(LEAST + "authzen: {url: https://a.example}\nforward_auth: {}\nkubernetes: {}\n")
+    assert served.authzen == AuthzenConfig("https://a.example", {}, {}, None, "Device")
+    loopback = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+    assert served.forward_auth == ForwardAuthConfig(loopback, ())
+    assert served.kubernetes == KubernetesConfig("K8s", "deny")
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ("device_type: Phone", "`device_type` is given without `device_property`"),
+        ("types: {user: a b}", '"a b" is no name of an entity type'),
+        ("types: [User]", "`authzen.types` must be a mapping, found a list"),
+        ("device_property: d, device_type: a-b", '"a-b" is no name of an entity type'),
+    ],
+)
+def test_what_of_authzen_has_the_name_of_another_key(keys: str, message: str) -> None:
+    assert refused(LEAST + f"authzen: {{url: https://a.example, {keys}}}\n").message == message
 
 
 NO_ADDRESSES = [

@@ -10,7 +10,7 @@ from enum import Enum, unique
 from typing import Final, final
 
 from pdp.cedar.errors import EvaluationError
-from pdp.cedar.nodes import Expr
+from pdp.cedar.nodes import Expr, Var
 from pdp.cedar.policy import Condition, Effect, Policy
 from pdp.config import FreshnessConfig
 from pdp.context.facts import GrantStatus
@@ -64,7 +64,7 @@ class Explained:
     determining: bool = False
     part: Part | None = None
     error: EvaluationError | None = None
-    outside: str | None = None
+    outside: Var | None = None
     grant: GrantStatus | None = None
 
 
@@ -151,5 +151,5 @@ def _fault(body: Trace) -> Trace:
     return part
 
 
-def _outside(trace: PolicyTrace) -> str:
-    return "principal" if trace.scope[0].outcome is False else "resource"
+def _outside(trace: PolicyTrace) -> Var:
+    return Var.PRINCIPAL if trace.scope[0].outcome is False else Var.RESOURCE

@@ -25,10 +25,18 @@ LATENCY_BUCKETS: Final = (
 
 @unique
 class Door(Enum):
-    """The interfaces that ask for decisions."""
+    """The interfaces that ask for decisions. A search counts as an allow if its page holds a result."""
 
     CHECK = "check"
+    CHECK_BATCH = "check_batch"
+    CHECK_STREAM = "check_stream"
+    EXPLAIN = "explain"
     EXT_AUTHZ = "ext_authz"
+    AUTHZEN = "authzen"
+    AUTHZEN_BATCH = "authzen_batch"
+    AUTHZEN_SEARCH = "authzen_search"
+    FORWARD_AUTH = "forward_auth"
+    KUBERNETES = "kubernetes"
 
 
 @unique

@@ -7,7 +7,8 @@ Ages are published as the time of the last success: `time() - pdp_policy_load_ti
 from typing import Final
 
 DECISION_SECONDS: Final = "pdp_decision_seconds"
-"""Histogram {door}: from the request's bytes to the answer's bytes, without the network."""
+"""Histogram {door}: from the request's bytes to the answer's bytes, without the network; of a batch, for each of its
+questions by itself."""
 
 DECISIONS: Final = "pdp_decisions_total"
 """Counter {door, decision, reason}: answers by decision (allow, deny) and reason class."""

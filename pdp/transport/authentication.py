@@ -53,10 +53,18 @@ class Authentication:
 
     def by_assertion(self, uid: EntityUID, peer: str) -> Subject:
         """The subject that a caller on this machine vouches for. Raises Unauthenticated."""
-        if not (self._accept_asserted and is_local(peer)):
+        self.refuse_assertion(peer)
+        return asserted_subject(uid)
+
+    def accepts_assertions(self, peer: str) -> bool:
+        """Whether a caller is believed without a proof: it is on this machine, and the configuration allows it."""
+        return self._accept_asserted and is_local(peer)
+
+    def refuse_assertion(self, peer: str) -> None:
+        """Raises Unauthenticated, counted, for a caller that is not believed without a proof."""
+        if not self.accepts_assertions(peer):
             self._metrics.identity_failed(ASSERTION_REFUSED)
             raise Unauthenticated("an asserted principal is not accepted from this caller", shown=True)
-        return asserted_subject(uid)
 
     def missing(self) -> Unauthenticated:
         """The error for a call without any credential, counted."""

@@ -1,7 +1,8 @@
 """Questions to `pdp.v1.DecisionService` about the small world, their bytes, and what is comparable of an answer."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from random import Random
 from typing import Any, Final
 
 from engine_worlds import AGES, NOW
@@ -70,17 +71,16 @@ def results(reply: bytes) -> list[pb.CheckResponse]:
     return list(pb.CheckBatchResponse.FromString(reply).results)
 
 
-def damaged(seeds: list[bytes], source: Any, count: int) -> Iterator[bytes]:
-    """Random bytes, one in four, and seeds with a few bytes replaced, removed or put in."""
+def mutants(source: Random, seeds: Sequence[bytes], count: int) -> Iterator[bytes]:
+    """Random bytes, one in four, and seeds with one to three bytes replaced, removed or put in: many are messages."""
     for number in range(count):
         if number % 4 == 0:
             yield source.randbytes(source.randrange(64))
             continue
         data = bytearray(source.choice(seeds))
         for _ in range(source.randrange(1, 4)):
-            at = source.randrange(len(data))
+            at = source.randrange(len(data) + 1)
             data[at : at + source.randrange(2)] = source.randbytes(source.randrange(2))
-            data = data or bytearray(b"\0")
         yield bytes(data)
 
 

@@ -25,11 +25,12 @@ SCHEMA: Final = parse_schema(
     Source(
         "partial",
         """
-        entity Group in [Group];
+        entity Group in [Group] tags Long;
         entity User in [Group] = { active: Bool, manager?: User, groups: Set<Group> } tags String;
-        entity Folder in [Folder] = { owner: User, size: Long };
+        entity Folder in [Folder] = { owner: User, size: Long, note?: String };
         entity Doc in [Folder] = {
-          owner: User, public: Bool, size: Long, label?: String, due: datetime, at: { city: String, zip?: Long },
+          owner: User, public: Bool, size: Long, label?: String, due: datetime, note?: Long,
+          at: { city: String, zip?: Long },
         };
         entity Color enum ["red", "blue"];
         action all;

@@ -83,6 +83,17 @@ def test_an_assertion_is_believed_only_where_the_configuration_says_so(metrics: 
         strict.by_assertion(ALICE, LOCAL)
 
 
+def test_who_is_believed_without_a_proof_can_be_asked_first(authentication: Authentication, metrics: Metrics) -> None:
+    authentication.refuse_assertion(LOCAL)
+    assert authentication.accepts_assertions(LOCAL)
+    assert not authentication.accepts_assertions("ipv4:10.0.0.1:4711")
+    assert causes(metrics) == []
+    with pytest.raises(Unauthenticated):
+        authentication.refuse_assertion("ipv4:10.0.0.1:4711")
+    assert len(causes(metrics)) == 1
+    assert not Authentication(lambda: 0, metrics, accept_asserted=False).accepts_assertions(LOCAL)
+
+
 def test_a_missing_credential_is_told_from_a_bad_one(authentication: Authentication, metrics: Metrics) -> None:
     assert not authentication.missing().shown
     assert authentication.malformed().shown

@@ -69,9 +69,11 @@ class GuardInterceptor(grpc.ServerInterceptor):
             raise
 
     def _fail(self, method: str, context: Any, error: Exception) -> None:
-        """Count, and end the call; returns only if the method has ended it itself."""
+        """Count, and end the call; returns only if the method or the caller has ended it."""
         # `context.abort` raises a bare Exception once it has set the code; nothing else does both.
         if type(error) is Exception and not error.args and context.code() is not None:
             return
+        if isinstance(error, grpc.RpcError) and not context.is_active():
+            return  # what reading a stream raises when its caller has gone
         self._report(method, error)
         context.abort(grpc.StatusCode.INTERNAL, "internal error")

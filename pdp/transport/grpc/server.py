@@ -3,21 +3,54 @@
 import socket
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, final
+from typing import Final, TypeAlias, final
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from pdp.transport.door import GuardedDoor, Report
+from pdp.transport.door import Report
 from pdp.transport.errors import ListenError
-from pdp.transport.grpc.interceptors import GuardInterceptor
+from pdp.transport.grpc.interceptors import GuardInterceptor, Handler
+from pdp.transport.grpc.streams import (
+    Answer,
+    StreamBounds,
+    Streamed,
+    handle_stream,
+    refuse_stream,
+    reject_stream,
+)
+
+Methods: TypeAlias = Mapping[str, Answer | Streamed]
+"""The methods of a service by name."""
 
 MAX_MESSAGE: Final = 4 * 1024 * 1024
 """Bytes in one request. gRPC itself refuses a larger one, with a gRPC error."""
 
 MIN_PING_SECONDS: Final = 10
 """The least time between pings on a connection without calls."""
+
+KEEPALIVE_SECONDS: Final = 60
+"""How long a connection may be silent before it is pinged."""
+
+KEEPALIVE_TIMEOUT_SECONDS: Final = 20
+"""How long the answer to a ping may take before the connection, and every call on it, is given up."""
+
+MAX_REFLECTIONS: Final = 4
+"""Reflection streams that may be open: for people with tools, not for traffic."""
+
+MAX_WATCHES: Final = 64
+"""Watchers of health. A client that may not watch is told UNIMPLEMENTED, and goes on as it does with a server that has
+no health service: by standard, any other error would make the connection useless to it.
+"""
+
+_STANDARD_STREAMS: Final = {
+    f"/{reflection.SERVICE_NAME}/ServerReflectionInfo": (
+        MAX_REFLECTIONS,
+        reject_stream(grpc.StatusCode.RESOURCE_EXHAUSTED),
+    ),
+    f"/{health.SERVICE_NAME}/Watch": (MAX_WATCHES, reject_stream(grpc.StatusCode.UNIMPLEMENTED)),
+}
 
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", MAX_MESSAGE),
@@ -27,31 +60,38 @@ _OPTIONS: Final = (
     # attack and closes the connection, and a call may be lost with it.
     ("grpc.http2.min_ping_interval_without_data_ms", MIN_PING_SECONDS * 1000),
     ("grpc.keepalive_permit_without_calls", 1),
+    # By default two hours pass before a caller is found dead that did not say goodbye, and its streams hold threads.
+    ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1000),
+    ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_SECONDS * 1000),
+    ("grpc.http2.max_pings_without_data", 0),  # no bound: by default, two pings are all that an idle stream gets
 )
 
 
 @final
 class GrpcServer:
-    """Serves `doors` (full service name -> its `Check`), standard health and reflection.
+    """Serves `services` (by full name), standard health and reflection.
 
-    Health says NOT_SERVING for the server and for each service until `set_ready`; the doors answer all the same, with
-    an explicit deny.
+    Health says NOT_SERVING for the server and for each service until `set_ready`; the services answer all the same,
+    with an explicit deny.
     """
 
-    def __init__(self, address: str, workers: int, doors: Mapping[str, GuardedDoor], report: Report) -> None:
+    def __init__(self, address: str, workers: int, services: Mapping[str, Methods], report: Report) -> None:
         """Takes the address (`host:port`, `unix:/path`; port 0: any free one). Raises ListenError if it cannot."""
-        self._services = ("", *doors)
+        self._services = ("", *services)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="grpc")
+        self._streams = StreamBounds({**_STANDARD_STREAMS, **_bounds(services)})
         self._server = grpc.server(
             self._pool,
-            interceptors=[GuardInterceptor(report)],
+            interceptors=[self._streams, GuardInterceptor(report)],
             options=_OPTIONS,
         )
-        self._health = health.HealthServicer()
+        # As its default, the servicer sends to watchers under the lock that the serving thread takes when one of them
+        # goes. A watcher that goes while health changes would then stop the whole server for good.
+        self._health = health.HealthServicer(experimental_non_blocking=False)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        for name, door in doors.items():
-            self._server.add_generic_rpc_handlers((_handler(name, door),))
-        names = (*doors, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        for name, methods in services.items():
+            self._server.add_generic_rpc_handlers((_handler(name, methods),))
+        names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
         self.set_ready(ready=False)
         self.port = _listen(self._server, address)
@@ -71,19 +111,37 @@ class GrpcServer:
         self._health.enter_graceful_shutdown()
         self._server.stop(grace).wait()
         self._pool.shutdown(wait=False)
+        self._streams.shutdown()
 
 
-def _handler(name: str, door: GuardedDoor) -> grpc.GenericRpcHandler:
-    """The method `Check` of a service over raw bytes.
+def _handler(name: str, methods: Methods) -> grpc.GenericRpcHandler:
+    """The methods of a service over raw bytes.
 
     Without a deserializer: gRPC answers bytes that it cannot deserialize with a gRPC error, which can become an allow
     at a proxy that fails open; our own parser makes a deny of them.
     """
+    handlers = {
+        method: handle_stream(answer) if isinstance(answer, Streamed) else _handle_call(answer)
+        for method, answer in methods.items()
+    }
+    return grpc.method_handlers_generic_handler(name, handlers)
 
-    def check(request: bytes, context: grpc.ServicerContext) -> bytes:
-        return door(request, context.peer())
 
-    return grpc.method_handlers_generic_handler(name, {"Check": grpc.unary_unary_rpc_method_handler(check)})
+def _handle_call(answer: Answer) -> Handler:
+    def call(request: bytes, context: grpc.ServicerContext) -> bytes:
+        return answer(request, context.peer())
+
+    return grpc.unary_unary_rpc_method_handler(call)
+
+
+def _bounds(services: Mapping[str, Methods]) -> dict[str, tuple[int, Handler]]:
+    """The places of each streaming method by its path, and what one stream too many gets."""
+    return {
+        f"/{name}/{method}": (answer.places, refuse_stream(answer.refusal))
+        for name, methods in services.items()
+        for method, answer in methods.items()
+        if isinstance(answer, Streamed)
+    }
 
 
 def _listen(server: grpc.Server, address: str) -> int:

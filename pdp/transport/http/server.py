@@ -1,7 +1,7 @@
-"""The HTTP server: `/metrics`, `/healthz` (the process lives) and `/readyz` (it decides by policies)."""
+"""The HTTP server: `/metrics`, `/healthz` (the process lives), `/readyz` (it decides by policies), and the doors."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from threading import Thread
 from time import monotonic, sleep
 from typing import Final, NamedTuple, final
@@ -14,6 +14,12 @@ from starlette.routing import Route
 
 from pdp.telemetry.metrics import CONTENT_TYPE, Metrics
 from pdp.transport.errors import ListenError
+
+MAX_CONNECTIONS: Final = 1_024
+"""Connections at a time. One more is answered with 503, which is no allow in any door's protocol."""
+
+MAX_HEADERS: Final = 64 * 1024
+"""Bytes in a request line and all headers: a proxy asks with those of the client's request, token and cookies."""
 
 _START_SECONDS: Final = 10.0
 
@@ -29,7 +35,7 @@ Readiness = Callable[[], Revisions | None]
 """The revisions that answer, None while none does."""
 
 
-def build_routes(metrics: Metrics, readiness: Readiness) -> Starlette:
+def build_routes(metrics: Metrics, readiness: Readiness, doors: Iterable[Route] = ()) -> Starlette:
     """The ASGI application."""
 
     def exposition(_: Request) -> Response:
@@ -44,13 +50,17 @@ def build_routes(metrics: Metrics, readiness: Readiness) -> Starlette:
             return JSONResponse({"ready": False}, status_code=503)
         return JSONResponse({"ready": True, "policy_revision": revisions.policy, "context_revision": revisions.context})
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/metrics", exposition, methods=["GET"]),
             Route("/healthz", live, methods=["GET"]),
             Route("/readyz", ready, methods=["GET"]),
+            *doors,
         ]
     )
+    # A redirect would be made from the Host header, and lead a caller wherever that says.
+    app.router.redirect_slashes = False
+    return app
 
 
 @final
@@ -70,6 +80,10 @@ class HttpServer:
             log_config=None,
             access_log=False,
             server_header=False,
+            # By default, the address of a caller on this machine is replaced by what its X-Forwarded-For says.
+            proxy_headers=False,
+            limit_concurrency=MAX_CONNECTIONS,
+            h11_max_incomplete_event_size=MAX_HEADERS,
             timeout_graceful_shutdown=5,
         )
         self._server = uvicorn.Server(config)

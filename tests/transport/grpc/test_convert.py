@@ -4,7 +4,10 @@ import random
 from typing import Any
 
 import pytest
+from decision_messages import delimited
 from google.protobuf.timestamp_pb2 import Timestamp
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pdp.cedar.entities import Entity
 from pdp.cedar.errors import CedarError, ErrorKind
@@ -123,14 +126,6 @@ def test_nesting_is_bounded_by_us_before_the_library_bounds_it(records: bool) ->
         convert.read_request(deeper, ALICE, "")
 
 
-def delimited(field: int, content: bytes) -> bytes:
-    """A length-delimited field as it goes over the wire."""
-    length, size = b"", len(content)
-    while size > 0x7F:
-        length, size = length + bytes([size & 0x7F | 0x80]), size >> 7
-    return bytes([field << 3 | 2]) + length + bytes([size]) + content
-
-
 def test_nesting_that_the_library_refuses_is_our_error_too() -> None:
     value = b""
     for _ in range(10_000):
@@ -190,6 +185,43 @@ def test_no_end_of_validity_is_unset_and_not_1970() -> None:
 )
 def test_timestamps(milliseconds: int, expected: str) -> None:
     assert convert.timestamp(milliseconds).ToJsonString() == expected
+
+
+LEAVES = st.one_of(
+    st.booleans(),
+    st.integers(-(2**63), 2**63 - 1),
+    st.text(max_size=5),
+    st.builds(EntityUID, st.sampled_from(["User", "A::B"]), st.text(max_size=5)),
+    st.builds(Decimal, st.integers(-(2**63), 2**63 - 1)),
+    st.builds(Duration, st.integers(-(2**63), 2**63 - 1)),
+    st.builds(Datetime, st.integers(-62_167_219_200_000, 253_402_300_799_999)),
+    st.builds(lambda number, prefix: IPAddr(4, number, prefix), st.integers(0, 2**32 - 1), st.integers(0, 32)),
+    st.builds(lambda number, prefix: IPAddr(6, number, prefix), st.integers(0, 2**128 - 1), st.integers(0, 128)),
+)
+VALUES: st.SearchStrategy[Any] = st.recursive(
+    LEAVES,
+    lambda values: st.one_of(
+        st.lists(values, max_size=4).map(Set), st.dictionaries(st.text(max_size=3), values, max_size=4).map(Record)
+    ),
+    max_leaves=12,
+)
+
+
+@given(VALUES)
+def test_a_record_that_is_written_reads_back(value: Value) -> None:
+    record = Record({"x": value})
+    written = convert.write_record(record).SerializeToString()
+    back = convert.read_request(message(context=pb.Record.FromString(written)), ALICE, "").context
+    assert type(back.fields["x"]) is type(value)
+    assert back == record
+
+
+@pytest.mark.parametrize("milliseconds", [-(2**63), -62_167_219_200_001, 253_402_300_800_000, 2**63 - 1])
+def test_a_datetime_without_a_text_is_written_and_does_not_read_back(milliseconds: int) -> None:
+    written = convert.write_record(Record({"x": Datetime(milliseconds)}))
+    assert written.fields["x"].extension_value.argument[0] in "+-"
+    with pytest.raises(MessageError):
+        convert.read_request(message(context=written), ALICE, "")
 
 
 def test_every_decision_and_effect_has_its_own_number_and_none_is_zero() -> None:

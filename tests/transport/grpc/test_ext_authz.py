@@ -15,7 +15,7 @@ from pdp.engine.decider import ReasonClass, deny
 from pdp.telemetry.metrics import Door, Metrics
 from pdp.transport.authentication import Authentication
 from pdp.transport.door import GuardedDoor
-from pdp.transport.grpc.ext_authz import LAST_RESORT, NAME, ExtAuthz, read_ip
+from pdp.transport.grpc.ext_authz import LAST_RESORT, NAME, ExtAuthz
 
 
 class FoundRoute(NamedTuple):
@@ -212,20 +212,6 @@ def test_an_allow_that_cannot_be_carried_out_is_a_deny(door: ExtAuthz, decider: 
 def test_an_odd_request_id_is_replaced(door: ExtAuthz, decider: FakeDecider, id: str) -> None:
     ask(door, question([*GOOD.items(), ("x-request-id", id)]))
     assert len(decider.asked[0].request_id) == 32
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("192.0.2.7", IPAddr(4, 0xC0000207, 32)),
-        ("::ffff:192.0.2.7", IPAddr(4, 0xC0000207, 32)),
-        ("2001:db8::1", IPAddr(6, 0x20010DB8 << 96 | 1, 128)),
-        ("fe80::1%eth0", IPAddr(6, 0xFE80 << 112 | 1, 128)),
-        *((text, None) for text in ("", "/run/envoy.sock", "192.0.2", "192.0.2.0/24", "0300.0.2.7", "1.2.3.4:5", "é")),
-    ],
-)
-def test_addresses(text: str, expected: IPAddr | None) -> None:
-    assert read_ip(text) == expected
 
 
 def test_a_hundred_thousand_byte_strings_raise_nothing_and_none_is_allowed(

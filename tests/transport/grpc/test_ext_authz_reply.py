@@ -14,6 +14,7 @@ from pdp.cedar.response import Decision
 from pdp.cedar.values import EntityUID
 from pdp.engine.decider import DeterminingPolicy, Obligation, ReasonClass, Verdict, deny
 from pdp.transport.grpc import ext_authz_reply as replies
+from pdp.transport.http_reply import Unfulfillable
 
 
 def sent(message: Any) -> dict[str, Any]:
@@ -213,7 +214,7 @@ def test_obligations_are_forwarded_once_and_encoded() -> None:
     ],
 )
 def test_a_header_that_cannot_be_set_makes_a_deny(argument: str) -> None:
-    with pytest.raises(replies.Unfulfillable) as caught:
+    with pytest.raises(Unfulfillable) as caught:
         allowed(an_allow(("header", argument)))
     verdict = caught.value.verdict()
     assert (verdict.decision, verdict.reason) == (Decision.DENY, ReasonClass.POLICY_ERROR)
@@ -221,7 +222,7 @@ def test_a_header_that_cannot_be_set_makes_a_deny(argument: str) -> None:
 
 
 def test_policies_that_contradict_each_other_make_a_deny() -> None:
-    with pytest.raises(replies.Unfulfillable, match="contradicts"):
+    with pytest.raises(Unfulfillable, match="contradicts"):
         allowed(an_allow(("header", "x-scope=own"), ("header", "x-scope=all")))
     agreeing = allowed(an_allow(("header", "x-scope=own"), ("header", "x-scope=own")))
     assert [each["header"]["key"] for each in agreeing["ok_response"]["headers"]].count("x-scope") == 1

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import Any
 
 import grpc
@@ -9,6 +11,14 @@ import pytest
 from doors import Reports
 
 from pdp.transport.grpc.interceptors import GuardInterceptor
+
+
+@dataclass
+class Call(grpc.HandlerCallDetails):
+    """The details of a call, as an interceptor sees them."""
+
+    method: str
+    invocation_metadata: Any = ()
 
 
 def unary(request: bytes, context: grpc.ServicerContext) -> bytes:
@@ -96,6 +106,45 @@ def test_what_a_method_ends_on_purpose_passes(channel: grpc.Channel, reports: Re
     error: Any = caught.value
     assert (error.code(), error.details()) == (grpc.StatusCode.NOT_FOUND, "no such thing")
     assert reports.seen == []
+
+
+@pytest.mark.parametrize("method", ["Streams", "Gather"])
+def test_a_caller_that_goes_away_is_no_defect(channel: Any, reports: Reports, method: str) -> None:
+    endless: SimpleQueue[bytes] = SimpleQueue()
+    endless.put(b"first")
+    sent = iter(endless.get, None)
+    running = channel.stream_stream(f"/t.T/{method}")(sent, timeout=5)
+    if method == "Streams":
+        assert next(running) == b"first"
+    running.cancel()
+    endless.put(b"")
+    for _ in range(3):  # the calls after it are answered by the threads that were waiting for it
+        assert call(channel, "Unary", b"fine") == [b"fine"]
+    assert reports.seen == []
+
+
+def test_an_error_of_grpc_that_is_not_about_the_caller_is_a_defect(reports: Reports) -> None:
+    class Here:
+        def is_active(self) -> bool:
+            return True
+
+        def code(self) -> None:
+            return None
+
+        def abort(self, *_: object) -> None:
+            raise ConnectionError
+
+    failure = grpc.RpcError()
+
+    def calling_elsewhere(request: bytes, context: grpc.ServicerContext) -> bytes:
+        raise failure
+
+    guarded: Any = GuardInterceptor(reports).intercept_service(
+        lambda _: grpc.unary_unary_rpc_method_handler(calling_elsewhere), Call("/t.T/Unary")
+    )
+    with pytest.raises(ConnectionError):
+        guarded.unary_unary(b"", Here())
+    assert reports.seen == [("/t.T/Unary", failure)]
 
 
 def test_an_unknown_method_stays_unimplemented(channel: Any) -> None:

@@ -31,8 +31,8 @@ def server(
     check = service.DecisionService(decider, authentication).check
     envoy = ext_authz.ExtAuthz(decider, authentication, lambda: ()).check
     doors = {
-        service.NAME: GuardedDoor(Door.CHECK, check, service.LAST_RESORT, metrics, reports),
-        ext_authz.NAME: GuardedDoor(Door.EXT_AUTHZ, envoy, ext_authz.LAST_RESORT, metrics, reports),
+        service.NAME: {"Check": GuardedDoor(Door.CHECK, check, service.LAST_RESORT, metrics, reports)},
+        ext_authz.NAME: {"Check": GuardedDoor(Door.EXT_AUTHZ, envoy, ext_authz.LAST_RESORT, metrics, reports)},
     }
     made = GrpcServer("127.0.0.1:0", 4, doors, reports)
     made.start()
@@ -168,7 +168,8 @@ def test_stopping_lets_a_running_call_end(metrics: Metrics, reports: Reports) ->
         assert leave.wait(5)
         return deny(ReasonClass.NOT_READY, ""), b"done"
 
-    server = GrpcServer("127.0.0.1:0", 1, {"t.T": GuardedDoor(Door.CHECK, slow, b"", metrics, reports)}, reports)
+    door = GuardedDoor(Door.CHECK, slow, b"", metrics, reports)
+    server = GrpcServer("127.0.0.1:0", 1, {"t.T": {"Check": door}}, reports)
     server.start()
     with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         method: Any = channel.unary_unary("/t.T/Check")

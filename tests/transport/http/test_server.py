@@ -7,7 +7,7 @@ import pytest
 
 from pdp.telemetry.metrics import Metrics
 from pdp.transport.errors import ListenError
-from pdp.transport.http.server import HttpServer, Revisions, build_routes
+from pdp.transport.http.server import MAX_HEADERS, HttpServer, Revisions, build_routes
 
 
 class State:
@@ -47,14 +47,18 @@ def test_metrics_are_prometheus_text(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/metrics/", "/healthz/x", "/access/v1/evaluation"])
-def test_nothing_else_is_served(client: httpx.Client, path: str) -> None:
-    assert client.get(path).status_code in {307, 404}
-    assert client.get(path, follow_redirects=True).status_code in {200, 404}
+def test_nothing_else_is_served_and_nobody_is_sent_elsewhere(client: httpx.Client, path: str) -> None:
+    assert client.get(path, headers={"host": "evil.example"}).status_code == 404
 
 
 def test_only_get(client: httpx.Client) -> None:
     assert client.post("/metrics").status_code == 405
     assert "server" not in client.get("/healthz").headers
+
+
+def test_headers_as_large_as_proxies_pass_on_are_read_and_no_larger(client: httpx.Client) -> None:
+    assert client.get("/healthz", headers={"cookie": "x" * (MAX_HEADERS - 1_024)}).status_code == 200
+    assert client.get("/healthz", headers={"cookie": "x" * (MAX_HEADERS + 64_000)}).status_code == 400
 
 
 def test_a_taken_port_is_our_error() -> None:

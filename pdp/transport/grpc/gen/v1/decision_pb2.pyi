@@ -10,6 +10,16 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    OUTCOME_UNSPECIFIED: _ClassVar[Outcome]
+    OUTCOME_ERROR: _ClassVar[Outcome]
+    OUTCOME_SATISFIED: _ClassVar[Outcome]
+    OUTCOME_NEAR_MISS: _ClassVar[Outcome]
+    OUTCOME_NOT_IN_FORCE: _ClassVar[Outcome]
+    OUTCOME_NOT_SATISFIED: _ClassVar[Outcome]
+    OUTCOME_OUT_OF_SCOPE: _ClassVar[Outcome]
+
 class Decision(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     DECISION_UNSPECIFIED: _ClassVar[Decision]
@@ -21,6 +31,13 @@ class Effect(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EFFECT_UNSPECIFIED: _ClassVar[Effect]
     EFFECT_PERMIT: _ClassVar[Effect]
     EFFECT_FORBID: _ClassVar[Effect]
+OUTCOME_UNSPECIFIED: Outcome
+OUTCOME_ERROR: Outcome
+OUTCOME_SATISFIED: Outcome
+OUTCOME_NEAR_MISS: Outcome
+OUTCOME_NOT_IN_FORCE: Outcome
+OUTCOME_NOT_SATISFIED: Outcome
+OUTCOME_OUT_OF_SCOPE: Outcome
 DECISION_UNSPECIFIED: Decision
 DECISION_ALLOW: Decision
 DECISION_DENY: Decision
@@ -48,6 +65,20 @@ class CheckRequest(_message.Message):
     request_id: str
     def __init__(self, token: _Optional[str] = ..., principal: _Optional[_Union[EntityUid, _Mapping]] = ..., action: _Optional[_Union[EntityUid, _Mapping]] = ..., resource: _Optional[_Union[EntityUid, _Mapping]] = ..., context: _Optional[_Union[Record, _Mapping]] = ..., device: _Optional[_Union[EntityUid, _Mapping]] = ..., min_revision: _Optional[int] = ..., request_id: _Optional[str] = ...) -> None: ...
 
+class CheckBatchRequest(_message.Message):
+    __slots__ = ("defaults", "items")
+    DEFAULTS_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    defaults: CheckRequest
+    items: _containers.RepeatedCompositeFieldContainer[CheckRequest]
+    def __init__(self, defaults: _Optional[_Union[CheckRequest, _Mapping]] = ..., items: _Optional[_Iterable[_Union[CheckRequest, _Mapping]]] = ...) -> None: ...
+
+class CheckBatchResponse(_message.Message):
+    __slots__ = ("results",)
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[CheckResponse]
+    def __init__(self, results: _Optional[_Iterable[_Union[CheckResponse, _Mapping]]] = ...) -> None: ...
+
 class CheckResponse(_message.Message):
     __slots__ = ("decision", "reason_class", "message", "policies", "errors", "obligations", "policy_revision", "context_revision", "valid_until", "request_id")
     DECISION_FIELD_NUMBER: _ClassVar[int]
@@ -71,6 +102,64 @@ class CheckResponse(_message.Message):
     valid_until: _timestamp_pb2.Timestamp
     request_id: str
     def __init__(self, decision: _Optional[_Union[Decision, str]] = ..., reason_class: _Optional[str] = ..., message: _Optional[str] = ..., policies: _Optional[_Iterable[_Union[DeterminingPolicy, _Mapping]]] = ..., errors: _Optional[_Iterable[_Union[PolicyError, _Mapping]]] = ..., obligations: _Optional[_Iterable[_Union[Obligation, _Mapping]]] = ..., policy_revision: _Optional[str] = ..., context_revision: _Optional[int] = ..., valid_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class ExplainResponse(_message.Message):
+    __slots__ = ("answer", "policies", "policies_left_out", "principal", "context")
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    POLICIES_FIELD_NUMBER: _ClassVar[int]
+    POLICIES_LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    answer: CheckResponse
+    policies: _containers.RepeatedCompositeFieldContainer[PolicyExplanation]
+    policies_left_out: int
+    principal: EntityUid
+    context: Record
+    def __init__(self, answer: _Optional[_Union[CheckResponse, _Mapping]] = ..., policies: _Optional[_Iterable[_Union[PolicyExplanation, _Mapping]]] = ..., policies_left_out: _Optional[int] = ..., principal: _Optional[_Union[EntityUid, _Mapping]] = ..., context: _Optional[_Union[Record, _Mapping]] = ...) -> None: ...
+
+class PolicyExplanation(_message.Message):
+    __slots__ = ("id", "effect", "outcome", "determining", "place", "part", "outside", "error", "grant_status")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    EFFECT_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    DETERMINING_FIELD_NUMBER: _ClassVar[int]
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    PART_FIELD_NUMBER: _ClassVar[int]
+    OUTSIDE_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    GRANT_STATUS_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    effect: Effect
+    outcome: Outcome
+    determining: bool
+    place: Place
+    part: Part
+    outside: str
+    error: PolicyError
+    grant_status: str
+    def __init__(self, id: _Optional[str] = ..., effect: _Optional[_Union[Effect, str]] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., determining: bool = ..., place: _Optional[_Union[Place, _Mapping]] = ..., part: _Optional[_Union[Part, _Mapping]] = ..., outside: _Optional[str] = ..., error: _Optional[_Union[PolicyError, _Mapping]] = ..., grant_status: _Optional[str] = ...) -> None: ...
+
+class Part(_message.Message):
+    __slots__ = ("condition", "text", "place", "value")
+    CONDITION_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    condition: str
+    text: str
+    place: Place
+    value: bool
+    def __init__(self, condition: _Optional[str] = ..., text: _Optional[str] = ..., place: _Optional[_Union[Place, _Mapping]] = ..., value: bool = ...) -> None: ...
+
+class Place(_message.Message):
+    __slots__ = ("file", "line", "column")
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    LINE_FIELD_NUMBER: _ClassVar[int]
+    COLUMN_FIELD_NUMBER: _ClassVar[int]
+    file: str
+    line: int
+    column: int
+    def __init__(self, file: _Optional[str] = ..., line: _Optional[int] = ..., column: _Optional[int] = ...) -> None: ...
 
 class DeterminingPolicy(_message.Message):
     __slots__ = ("id", "effect", "annotations")

@@ -40,6 +40,21 @@ class DecisionServiceStub(object):
                 request_serializer=pdp_dot_v1_dot_decision__pb2.CheckRequest.SerializeToString,
                 response_deserializer=pdp_dot_v1_dot_decision__pb2.CheckResponse.FromString,
                 _registered_method=True)
+        self.CheckBatch = channel.unary_unary(
+                '/pdp.v1.DecisionService/CheckBatch',
+                request_serializer=pdp_dot_v1_dot_decision__pb2.CheckBatchRequest.SerializeToString,
+                response_deserializer=pdp_dot_v1_dot_decision__pb2.CheckBatchResponse.FromString,
+                _registered_method=True)
+        self.CheckStream = channel.stream_stream(
+                '/pdp.v1.DecisionService/CheckStream',
+                request_serializer=pdp_dot_v1_dot_decision__pb2.CheckRequest.SerializeToString,
+                response_deserializer=pdp_dot_v1_dot_decision__pb2.CheckResponse.FromString,
+                _registered_method=True)
+        self.Explain = channel.unary_unary(
+                '/pdp.v1.DecisionService/Explain',
+                request_serializer=pdp_dot_v1_dot_decision__pb2.CheckRequest.SerializeToString,
+                response_deserializer=pdp_dot_v1_dot_decision__pb2.ExplainResponse.FromString,
+                _registered_method=True)
 
 
 class DecisionServiceServicer(object):
@@ -53,6 +68,46 @@ class DecisionServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CheckBatch(self, request, context):
+        """Answers up to 256 questions in one message, each as Check would. A question that is wrong, whatever is wrong with
+        it, is denied by itself and changes nothing for the others.
+
+        The questions are answered one by one, by the policies and facts of that moment: if those are replaced meanwhile,
+        the results tell by their revisions.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckStream(self, request_iterator, context):
+        """Answers questions as they come, each as Check would and in their order: the nth answer is that of the nth question,
+        and carries its request id. Every question shows its own credential.
+
+        A question is read when the one before it has been answered. A client may send ahead, as far as the flow control of
+        HTTP/2 lets it, but must read the answers meanwhile: a client that only sends comes to wait, and so does its stream.
+
+        A message that cannot be read is denied, under a request id that is made up, and the stream goes on.
+
+        The number of streams is bounded (`grpc.streams` in the configuration). One more is answered with a single deny with
+        the reason class "not_ready", without reading a question, and ended; Check answers all the same.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Explain(self, request, context):
+        """Answers one question as Check would, and shows how the answer came about: which policies were concerned, what kept
+        them from applying, and the facts that they saw.
+
+        For people who write policies and ask why. It shows policies and facts that the principal may have no right to know,
+        and looks at every policy, which takes long if there are many. So it is for callers on the same machine (loopback or
+        unix socket) alone, and only where the configuration says so (`grpc.explain`); anybody else gets a deny with the
+        reason class "invalid_request". The answer is for reading: what a caller enforces, it asks of Check.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DecisionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -60,6 +115,21 @@ def add_DecisionServiceServicer_to_server(servicer, server):
                     servicer.Check,
                     request_deserializer=pdp_dot_v1_dot_decision__pb2.CheckRequest.FromString,
                     response_serializer=pdp_dot_v1_dot_decision__pb2.CheckResponse.SerializeToString,
+            ),
+            'CheckBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckBatch,
+                    request_deserializer=pdp_dot_v1_dot_decision__pb2.CheckBatchRequest.FromString,
+                    response_serializer=pdp_dot_v1_dot_decision__pb2.CheckBatchResponse.SerializeToString,
+            ),
+            'CheckStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.CheckStream,
+                    request_deserializer=pdp_dot_v1_dot_decision__pb2.CheckRequest.FromString,
+                    response_serializer=pdp_dot_v1_dot_decision__pb2.CheckResponse.SerializeToString,
+            ),
+            'Explain': grpc.unary_unary_rpc_method_handler(
+                    servicer.Explain,
+                    request_deserializer=pdp_dot_v1_dot_decision__pb2.CheckRequest.FromString,
+                    response_serializer=pdp_dot_v1_dot_decision__pb2.ExplainResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +160,87 @@ class DecisionService(object):
             '/pdp.v1.DecisionService/Check',
             pdp_dot_v1_dot_decision__pb2.CheckRequest.SerializeToString,
             pdp_dot_v1_dot_decision__pb2.CheckResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pdp.v1.DecisionService/CheckBatch',
+            pdp_dot_v1_dot_decision__pb2.CheckBatchRequest.SerializeToString,
+            pdp_dot_v1_dot_decision__pb2.CheckBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/pdp.v1.DecisionService/CheckStream',
+            pdp_dot_v1_dot_decision__pb2.CheckRequest.SerializeToString,
+            pdp_dot_v1_dot_decision__pb2.CheckResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Explain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pdp.v1.DecisionService/Explain',
+            pdp_dot_v1_dot_decision__pb2.CheckRequest.SerializeToString,
+            pdp_dot_v1_dot_decision__pb2.ExplainResponse.FromString,
             options,
             channel_credentials,
             insecure,
