@@ -5,6 +5,7 @@ which policies fail, and how. The worlds are those of `strategies`, for the sche
 """
 
 import random
+from collections import Counter
 from dataclasses import replace
 from typing import Final
 
@@ -26,7 +27,7 @@ from pdp.evaluate.partial import Outcome, PartialRequest, PartialResponse, parti
 
 PARTIAL_REQUESTS: Final = max(2_000, settings.default.max_examples if settings.default else 0)
 _ENTROPY: Final = 64
-_SAMPLED: Final = 200
+_SAMPLED: Final = 150
 NOTHING: Final[frozenset[str]] = frozenset()
 
 Answer = tuple[Decision, frozenset[str], frozenset[tuple[str, ErrorKind]]]
@@ -48,7 +49,7 @@ def check(asked: Question, schema: Schema | None) -> None:
         whole = authorize(request, world.policies, world.entities)
         assert answer(response.complete(request, world.entities)) == answer(whole)
         assert answer(printed.complete(request, world.entities)) == answer(whole)
-        assert response.outcome is Outcome.UNDECIDED or response.outcome.value == whole.decision.value
+        assert response.outcome in (Outcome.UNDECIDED, Outcome(whole.decision.value))
         if whole.decision is Decision.DENY or response.outcome is Outcome.ALLOW:
             assert response.forbids <= whole.reasons
         assert not response.hopeless & whole.reasons
@@ -97,6 +98,31 @@ def test_and_so_in_evenly_drawn_worlds() -> None:
     for world in sampled_worlds()[:_SAMPLED]:
         check(question(world, rng.randbytes(_ENTROPY), typed=False), None)
         check(question(world, rng.randbytes(_ENTROPY), typed=True), SCHEMA)
+
+
+def test_these_worlds_have_something_to_decide() -> None:
+    """What the tests above are about occurs: every outcome, everything that may be left; and types settle more."""
+    rng = random.Random(20_261_124)
+    seen: Counter[str] = Counter()
+    for world in sampled_worlds()[:_SAMPLED]:
+        asked = question(world, rng.randbytes(_ENTROPY), typed=True)
+        response = partial_authorize(asked.partial, asked.world.policies, asked.world.entities, SCHEMA)
+        untyped = partial_authorize(asked.partial, asked.world.policies, asked.world.entities)
+        left = response.residuals.static.keys()
+        assert left <= untyped.residuals.static.keys()
+        assert left & untyped.hopeless <= response.hopeless
+        seen += Counter([response.outcome.value])
+        seen += Counter(
+            left=len(left),
+            hopeless=len(response.hopeless),
+            failing=len(response.errors),
+            untyped=len(untyped.residuals.static),
+            completions=len(asked.completions),
+        )
+    assert min(seen["allow"], seen["deny"], seen["undecided"]) > _SAMPLED / 20
+    assert min(seen["left"] - seen["hopeless"], seen["hopeless"], seen["failing"]) > _SAMPLED / 4
+    assert seen["untyped"] > seen["left"] * 1.2
+    assert seen["completions"] > _SAMPLED * 3
 
 
 @pytest.mark.parametrize("schema", [None, SCHEMA], ids=["untyped", "typed"])

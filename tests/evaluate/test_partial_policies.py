@@ -138,12 +138,15 @@ def test_what_is_left_keeps_annotations_and_places() -> None:
         (("permit" + SOMETIMES, PERMIT), Outcome.ALLOW),
         ((PERMIT, "forbid" + SOMETIMES), Outcome.UNDECIDED),
         (("forbid" + SOMETIMES,), Outcome.DENY),
-        # What is false or fails decides nothing, but it may still be reported.
+        # What is false or fails decides nothing; it may still be reported.
         (("permit" + NEVER,), Outcome.DENY),
+        ((PERMIT, "permit" + NEVER), Outcome.ALLOW),
         ((PERMIT, "forbid" + NEVER), Outcome.ALLOW),
         (("permit" + NEVER, "permit" + SOMETIMES), Outcome.UNDECIDED),
         (("permit" + FAILING,), Outcome.DENY),
+        ((PERMIT, "permit" + FAILING), Outcome.ALLOW),
         ((PERMIT, "forbid" + FAILING), Outcome.ALLOW),
+        (("permit" + SOMETIMES, "forbid" + FAILING), Outcome.UNDECIDED),
     ],
 )
 def test_the_outcome(texts: tuple[str, ...], outcome: Outcome) -> None:

@@ -36,7 +36,7 @@ and `y` open, `t` and `u` open and total; on the right stands what becomes of th
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final, assert_never, final
 
@@ -81,7 +81,7 @@ from pdp.evaluate.partial.residual import (
     without_check,
 )
 from pdp.evaluate.partial.rules import Rule, Typed, membership, needs, rule
-from pdp.evaluate.partial.shapes import BOOL, NEVER, Exactly, Shape, is_exactly, join, references
+from pdp.evaluate.partial.shapes import BOOL, NEVER, Exactly, Shape, is_exactly, references
 from pdp.evaluate.partial.world import Certainty, World
 from pdp.evaluate.partial.written import is_constructed, is_scalar, write
 
@@ -168,14 +168,11 @@ class Reducer:
         whole = If(without_check(condition.expr), then.expr, otherwise.expr, span=expr.span)
         if isinstance(then, Failing) and isinstance(otherwise, Failing):
             return Failing(whole, then.error if condition.total and _same_kind(then, otherwise) else None)
-        alive = [
-            shape_of(branch)
-            for branch, dead in ((then, False), (otherwise, True))
-            if not is_exactly(condition.shape, dead)
-        ]
-        shape = join(alive[0], alive[-1])
+        branches = (then, False, condition.gained), (otherwise, True, NOTHING)
+        alive = [(branch, tested) for branch, dead, tested in branches if not is_exactly(condition.shape, dead)]
+        shape = self._world.join(shape_of(alive[0][0]), shape_of(alive[-1][0]))
         total = condition.total and is_total(then) and is_total(otherwise)
-        gained = (condition.gained | _gained(then)) & _gained(otherwise)
+        gained = _in_common([_gained(branch, tested) for branch, tested in alive])
         return self._opened(whole, shape, total=total, gained=gained)
 
     def _is(self, expr: Is, known: Known) -> Reduced:
@@ -337,16 +334,13 @@ def _chained(kept: list[Open], end: Reduced | None, span: Span | None, *, stop: 
         return end or Certain(not stop, Literal(not stop, span=span))
     if end is None and len(kept) == 1:
         return kept[0]
-    parts = [without_check(part.expr) for part in kept]
-    if end is not None:
-        parts.append(without_check(end.expr))
-    operands = tuple(parts)
+    parts: list[Reduced] = list(kept) if end is None else [*kept, end]
+    operands = tuple(without_check(part.expr) for part in parts)
     whole = Or(operands, span=span) if stop else And(operands, span=span)
+    gained = (_in_common if stop else _together)(map(_gained, parts))
     if end is not None:
-        return Open(whole, Exactly(stop), total=False)
+        return Open(whole, Exactly(stop), total=False, gained=gained)
     shape = Exactly(not stop) if all(is_exactly(part.shape, not stop) for part in kept) else BOOL
-    gains = [part.gained for part in kept]
-    gained = set(gains[0]).intersection(*gains) if stop else set(gains[0]).union(*gains)
     return Open(whole, shape, all(part.total for part in kept), gained)
 
 
@@ -354,8 +348,22 @@ def _same_kind(one: Failing, other: Failing) -> bool:
     return one.error is not None and other.error is not None and one.error.kind is other.error.kind
 
 
-def _gained(reduced: Reduced) -> Capabilities:
-    return reduced.gained if isinstance(reduced, Open) else NOTHING
+def _gained(reduced: Reduced, tested: Capabilities = NOTHING) -> Capabilities | None:
+    """What is known once it was true, what was tested before included; None if it is never true."""
+    if isinstance(reduced, Failing) or is_exactly(shape_of(reduced), False):
+        return None
+    return tested | reduced.gained if isinstance(reduced, Open) else tested
+
+
+def _in_common(gains: Iterable[Capabilities | None]) -> Capabilities:
+    """What is known once one of several alternatives was true."""
+    possible = [gained for gained in gains if gained is not None]
+    return set(possible[0]).intersection(*possible) if possible else NOTHING
+
+
+def _together(gains: Iterable[Capabilities | None]) -> Capabilities:
+    """What is known once all of several tests were true."""
+    return set[Capability]().union(*(gained for gained in gains if gained is not None))
 
 
 def _capability(node: Strict) -> Capability | None:

@@ -153,9 +153,7 @@ def _comparable(left: Shape, right: Shape) -> tuple[Demand, ...]:
     common = class_of(left)
     if common in _ORDERED:
         return first, needs(right, describe(left), common)
-    second = needs(right, "long, datetime or duration", *_ORDERED)
-    # Each alone may be fine, and still they may be of two types.
-    return first, second._replace(met=second.met and None)
+    return first, needs(right, "long, datetime or duration", *_ORDERED)
 
 
 def membership(left: Shape, right: Shape, world: World) -> Rule:

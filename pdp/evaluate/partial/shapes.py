@@ -3,6 +3,7 @@
     ANYTHING    every value            Exactly(v)      this value
     NEVER       no value at all        References      references to entities, of some types or among some uids
     a schema's types, as they are      Sets, Records   sets and records whose parts have shapes in turn
+                                       Either          records of one shape or another
 
 Shapes say nothing about whether there will be a value: an expression of shape `Exactly(False)` is false or fails.
 They may stand for too much, never for too little.
@@ -81,7 +82,16 @@ class Records:
     others: bool = False
 
 
-Shape: TypeAlias = Extreme | Exactly | References | Sets | Records | Type
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Either:
+    """Records of one shape or another. Kept apart, since joining them would walk types that may be large."""
+
+    left: "Shape"
+    right: "Shape"
+
+
+Shape: TypeAlias = Extreme | Exactly | References | Sets | Records | Either | Type
 
 BOOL: Final = PrimitiveType.BOOL
 _ANY_RECORD: Final = Records({}, others=True)
@@ -98,7 +108,7 @@ def class_of(shape: Shape) -> type | None:
             return EntityUID
         case Sets():
             return Set
-        case Records():
+        case Records() | Either():
             return Record
         case PrimitiveType() | ExtensionType() | ReferenceType() | SetType() | RecordType():
             return value_class(shape)
@@ -149,7 +159,7 @@ def join_all(shapes: Iterable[Shape]) -> Shape:
 
 
 def join(left: Shape, right: Shape) -> Shape:
-    """A shape for what has one of two. Of two different records it keeps only that they are records."""
+    """A shape for what has one of two."""
     if left is right or right is NEVER:
         return left
     if left is NEVER:
@@ -163,7 +173,7 @@ def join(left: Shape, right: Shape) -> Shape:
         return _join_references(references(left), references(right))
     if common is Set:
         return Sets(join(element(left), element(right)))
-    return _widened(left)
+    return Either(left, right) if common is Record else _BY_CLASS[common]
 
 
 def _join_references(left: References, right: References) -> References:

@@ -48,9 +48,7 @@ def _entity(given: EntityOrUnknown) -> Shape:
 
 def _record(fields: Mapping[str, Field], *, others: bool) -> Shape:
     """The shape of a record; `Exactly` if every field is known."""
-    values = {
-        name: field.shape.value for name, field in fields.items() if field.required and isinstance(field.shape, Exactly)
-    }
+    values = {name: field.shape.value for name, field in fields.items() if isinstance(field.shape, Exactly)}
     return Records(fields, others) if others or len(values) < len(fields) else Exactly(Record(values))
 
 

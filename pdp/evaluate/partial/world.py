@@ -5,23 +5,26 @@ the store and its hierarchy is taken to be as declared: whoever gives a schema h
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final, NamedTuple, TypeAlias, final
 
 from pdp.cedar.entities import Entities
 from pdp.cedar.nodes import Var
-from pdp.cedar.schema.model import Schema
-from pdp.cedar.schema.types import EMPTY_RECORD_TYPE, RecordType, Type
+from pdp.cedar.schema.model import EntityType, Schema
+from pdp.cedar.schema.types import RecordType
 from pdp.cedar.values import EntityUID, Record, Set, equal
 from pdp.evaluate import operators
 from pdp.evaluate.partial.shapes import (
     ANYTHING,
     NEVER,
+    Either,
     Exactly,
     Records,
     References,
     Shape,
     class_of,
     element,
+    join,
     join_all,
     references,
 )
@@ -49,7 +52,6 @@ class World:
         self.variables: Final = variables
         self.entities: Final = entities
         self._schema: Final = schema
-        self._action_types = frozenset(uid.type for uid in schema.actions) if schema is not None else frozenset[str]()
 
     def attribute(self, shape: Shape, name: str) -> Part:
         """An attribute of a record or an entity; of anything else nothing is known."""
@@ -66,6 +68,9 @@ class World:
                 if field is None:
                     return _ANY_PART if others else _ABSENT
                 return Part(field.required or None, field.shape)
+            case Either(left, right):
+                first, second = self.attribute(left, name), self.attribute(right, name)
+                return Part(first.there if first.there is second.there else None, join(first.shape, second.shape))
             case RecordType(attributes):
                 declared = attributes.get(name)
                 return _ABSENT if declared is None else Part(declared.required or None, declared.type)
@@ -73,39 +78,44 @@ class World:
                 return self._entity_attribute(references(shape), name)
 
     def _entity_attribute(self, entity: References, name: str) -> Part:
-        declared = self._attributes(entity)
+        declared = self._declared(entity)
         if declared is None:
             return _ANY_PART
-        found = [attributes.attributes[name] for attributes in declared if name in attributes.attributes]
+        attributes = [each.attributes.attributes.get(name) for each in declared if each is not None]
+        found = [attribute for attribute in attributes if attribute is not None]
         if not found:
             return _ABSENT
         always = entity.stored and len(found) == len(declared) and all(attribute.required for attribute in found)
         return Part(always or None, join_all(attribute.type for attribute in found))
 
-    def _attributes(self, entity: References) -> list[RecordType] | None:
-        """What is declared for each type; None if that is not known of all."""
-        if self._schema is None or entity.types is None:
-            return None
-        declared: list[RecordType] = []
-        for name in entity.types:
-            entity_type = self._schema.entity_types.get(name)
-            if entity_type is None and name not in self._action_types:
-                return None
-            declared.append(EMPTY_RECORD_TYPE if entity_type is None else entity_type.attributes)
-        return declared
-
     def tag(self, entity: References) -> Part:
         """Any tag of an entity: never certain to be there, and certain not to be where no type has tags."""
-        if self._schema is None or entity.types is None:
+        declared = self._declared(entity)
+        if declared is None:
             return _ANY_PART
-        found: list[Type] = []
-        for name in entity.types:
-            entity_type = self._schema.entity_types.get(name)
-            if entity_type is None and name not in self._action_types:
-                return _ANY_PART
-            if entity_type is not None and entity_type.tags is not None:
-                found.append(entity_type.tags)
+        found = [each.tags for each in declared if each is not None and each.tags is not None]
         return Part(None, join_all(found)) if found else _ABSENT
+
+    def _declared(self, entity: References) -> list[EntityType | None] | None:
+        """What the schema says of each type that an entity can have; None if nobody says anything.
+
+        Of an action, and of a type that is not declared, there is nothing to read: the store holds no such attributes.
+        """
+        if self._schema is None or entity.types is None:
+            return None
+        return [self._schema.entity_types.get(name) for name in entity.types]
+
+    def join(self, left: Shape, right: Shape) -> Shape:
+        """A shape for what has one of two; two entities that are in the store are one that is."""
+        joined = join(left, right)
+        if isinstance(joined, References) and self._is_stored(left) and self._is_stored(right):
+            return replace(joined, stored=True)
+        return joined
+
+    def _is_stored(self, shape: Shape) -> bool:
+        if isinstance(shape, Exactly):
+            return isinstance(shape.value, EntityUID) and shape.value in self.entities
+        return references(shape).stored
 
     def disjoint(self, left: Shape, right: Shape) -> bool:
         """Whether values of these shapes are never equal."""
