@@ -13,7 +13,8 @@ from pdp.cedar.errors import CedarError
 from pdp.cedar.policy import Policy, PolicySet
 from pdp.cedar.schema.json_form import parse_json_schema
 from pdp.cedar.schema.model import Schema
-from pdp.cedar.schema.text import parse_schema
+from pdp.cedar.schema.resolve import resolve
+from pdp.cedar.schema.text import parse_fragment_reporting
 from pdp.cedar.source import Source, Span
 from pdp.cedar.text.policies import parse_policies_reporting
 from pdp.cedar.validate.findings import Finding, Severity
@@ -23,7 +24,7 @@ from pdp.cedar.wire.strict_json import Json
 from pdp.cli import exits, options
 from pdp.cli.files import policy_files
 from pdp.cli.options import OptionError
-from pdp.cli.output import counted, plain, standard_output
+from pdp.cli.output import counted, plain, print_error, standard_output
 from pdp.documents import read_source
 from pdp.policies.bundle import SCHEMA, load_bundle
 
@@ -117,7 +118,14 @@ def _bundle(paths: Sequence[Path]) -> Path:
 
 def _schema(path: Path) -> Schema:
     source = read_source(path)
-    return parse_json_schema(source) if path.suffix == ".json" else parse_schema(source)
+    if path.suffix == ".json":
+        return parse_json_schema(source)
+    fragment, faults = parse_fragment_reporting(source)
+    if fragment is None:
+        for fault in faults[:-1]:
+            print_error(fault)
+        raise faults[-1]
+    return resolve(fragment)
 
 
 def _check(paths: Sequence[Path], schema: Schema, level: int | None) -> _Checked:

@@ -114,6 +114,14 @@ def test_the_same_as_json(schema: Path, tmp_path: Path) -> None:
     assert [finding.keys() for finding in findings] == [findings[1].keys()] * 3
 
 
+def test_all_faults_of_a_schema_are_told(tmp_path: Path) -> None:
+    schema = write(tmp_path / "s.cedarschema", "entty A;\nentity B { x: };\n")
+    result = run("validate", write(tmp_path / "x.cedar", GOOD), "--schema", schema)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"{schema}:1:1: expected `entity`, `action` or `type`, found `entty`\n" in result.stderr
+    assert f"{schema}:2:15: expected a type, found `}}`\n" in result.stderr
+
+
 def test_warnings_pass_unless_they_are_denied(schema: Path, tmp_path: Path) -> None:
     path = write(tmp_path / "never.cedar", NEVER)
     passed = run("validate", path, "--schema", schema)

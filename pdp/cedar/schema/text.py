@@ -24,8 +24,9 @@ from dataclasses import dataclass, field
 from typing import Final, NoReturn, TypeVar
 
 from pdp.cedar.errors import SchemaError
-from pdp.cedar.limits import MAX_SCHEMA_TEXT, MAX_TYPE_DEPTH
+from pdp.cedar.limits import MAX_REPORTED_FAULTS, MAX_SCHEMA_TEXT, MAX_TYPE_DEPTH
 from pdp.cedar.schema.model import Schema
+from pdp.cedar.schema.recovery import EnoughError, Report, each, refuse
 from pdp.cedar.schema.resolve import resolve
 from pdp.cedar.schema.syntax import (
     NOWHERE,
@@ -95,29 +96,60 @@ def parse_schema(source: Source) -> Schema:
 
 def parse_fragment(source: Source) -> Fragment:
     """The declarations of a text as they are written. Raises SchemaError at the first fault of grammar."""
+    return _fragment(source, refuse)
+
+
+def parse_fragment_reporting(source: Source) -> tuple[Fragment | None, tuple[SchemaError, ...]]:
+    """The declarations of a text, or its faults of grammar, at most MAX_REPORTED_FAULTS.
+
+    Behind a fault, reading goes on with the next declaration. Nothing is read behind a character that is no token.
+    """
+    faults: list[SchemaError] = []
+
+    def report(fault: SchemaError) -> None:
+        faults.append(fault)
+        if len(faults) >= MAX_REPORTED_FAULTS:
+            raise EnoughError
+
+    try:
+        fragment = _fragment(source, report)
+    except EnoughError:
+        return None, tuple(faults)
+    except SchemaError as fault:  # met before the first declaration
+        return None, (fault,)
+    return (None, tuple(faults)) if faults else (fragment, ())
+
+
+def _fragment(source: Source, report: Report) -> Fragment:
     cursor = Cursor(source, MAX_SCHEMA_TEXT, SchemaError)
     outside = _Declarations()
-    namespaces = []
-    while cursor.token.kind is not Kind.END:
+    namespaces: list[Namespace] = []
+
+    def read() -> None:
         annotations = _annotations(cursor)
         if cursor.at("namespace"):
-            namespaces.append(_namespace(cursor, annotations))
+            namespaces.append(_namespace(cursor, annotations, report))
         else:
             _declaration(cursor, annotations, outside)
+
+    each(cursor, read, report, lambda: cursor.token.kind is Kind.END)
     first = outside.namespace("", {}, NOWHERE)
     return Fragment(tuple(namespaces) if first.is_nothing() else (first, *namespaces), source)
 
 
-def _namespace(cursor: Cursor, annotations: Annotations) -> Namespace:
+def _namespace(cursor: Cursor, annotations: Annotations, report: Report) -> Namespace:
     cursor.expect("namespace")
     name, span = _path(cursor, "the name of a namespace")
     cursor.expect("{")
     declarations = _Declarations()
-    while not cursor.take("}"):
+
+    def read() -> None:
         inner = _annotations(cursor)
         if cursor.at("namespace"):
             cursor.fail("namespaces do not nest", help=f"write `namespace {name}::...` after this one")
         _declaration(cursor, inner, declarations)
+
+    each(cursor, read, report, lambda: cursor.take("}"))
     if cursor.at(";"):
         cursor.fail_expected("a declaration", "a namespace ends without `;`")
     return declarations.namespace(name, annotations, span)
