@@ -85,9 +85,7 @@ class GrpcServer:
             interceptors=[self._streams, GuardInterceptor(report)],
             options=_OPTIONS,
         )
-        # As its default, the servicer sends to watchers under the lock that the serving thread takes when one of them
-        # goes. A watcher that goes while health changes would then stop the whole server for good.
-        self._health = health.HealthServicer(experimental_non_blocking=False)
+        self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         for name, methods in services.items():
             self._server.add_generic_rpc_handlers((_handler(name, methods),))

@@ -95,9 +95,11 @@ class _Places:
 
 
 def _stream_of_one(behaviour: Any) -> Any:
-    """A method of one request, that reads the request itself.
+    """A method of one request that reads the request itself, and gives its answers to be sent.
 
     `grpc.server` never calls a method whose caller goes before it has sent the request, and the place would be lost.
+    And the standard health service, if it is let, sends to its watchers itself, under the lock that the serving thread
+    takes when a watcher goes: one that goes while health changes would stop the whole server for good.
     """
 
     def stream(requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:

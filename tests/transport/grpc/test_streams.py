@@ -479,6 +479,7 @@ def test_watching_health_has_places_of_its_own(channel: Any, reports: Reports) -
         assert check(channel).reason_class == "allowed"
         for call in silent:
             call.cancel()
+        assert list(channel.stream_stream("/grpc.health.v1.Health/Watch")(iter(()), timeout=PATIENCE)) == []
         watches = [watching(channel) for _ in range(MAX_WATCHES)]
         with pytest.raises(grpc.RpcError):
             next(watch(channel))
