@@ -85,7 +85,7 @@ def test_no_string_of_a_policy_is_in_generated_code(condition: str) -> None:
 
 def test_generated_code_has_no_builtins() -> None:
     linked = function(Linker(), when("context.a")[0])
-    assert linked.__builtins__ == {}  # type: ignore[attr-defined]  # typeshed does not know it
+    assert linked.__builtins__ == {}
 
 
 def test_code_is_the_same_under_every_hash_seed() -> None:
