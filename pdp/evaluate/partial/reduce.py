@@ -16,7 +16,7 @@ and `y` open, `t` and `u` open and total; on the right stands what becomes of th
     x && e                       stays, and is false or fails; what follows is left out; `||` likewise
     x && (y && z)                x && y && z; `||` likewise
     if v then a else b           a or b
-    if t then v else v           v; two branches that fail alike fail, whatever t is
+    if t then v else v           v, if it has a literal; two branches that fail alike fail, whatever t is
     t == u, t.contains(u) ...    false, where the shapes have no value in common: values of two types, references to
                                  entities of two types, an entity and those that an unknown can be; `!=` is true
     t is T                       true or false, by the entity types that are possible
@@ -173,6 +173,9 @@ class Reducer:
         shape = self._world.join(shape_of(alive[0][0]), shape_of(alive[-1][0]))
         total = condition.total and is_total(then) and is_total(otherwise)
         gained = _in_common([_gained(branch, tested) for branch, tested in alive])
+        if isinstance(shape, Exactly) and not is_scalar(shape.value):
+            # Equal values may be written differently: it stays open which way, until one is chosen.
+            return Open(whole, shape, total, gained)
         return self._opened(whole, shape, total=total, gained=gained)
 
     def _is(self, expr: Is, known: Known) -> Reduced:
