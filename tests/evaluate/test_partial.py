@@ -74,9 +74,7 @@ def check_places(response: PartialResponse, policies: PolicySet) -> None:
 
 def reread(policies: PolicySet) -> PolicySet:
     """The policies printed and parsed."""
-    text = print_policies(policies.static.values())
-    parsed = parse_policies(Source("printed", text))
-    assert print_policies(parsed) == text
+    parsed = parse_policies(Source("printed", print_policies(policies.static.values())))
     return PolicySet(replace(policy, id=id) for policy, id in zip(parsed, policies.static, strict=True))
 
 
