@@ -45,6 +45,10 @@ PURE_IMPORTS: Final = frozenset(
 
 OTHER_IMPORTS: Final[Mapping[str, str]] = {
     "pdp/cedar/__init__.py importlib": "the door for whoever wants Cedar alone finds what it names when asked for it",
+    "pdp/cedar/wire/values.py sys": "interns the names of attributes: a million entities have the same few",
+    "pdp/compiler/rulebook.py threading": "writers of a rulebook wait for each other; readers never do",
+    "pdp/compiler/rulebook.py weakref": "knows which versions still have a reader, and keeps what those can see",
+    "pdp/compiler/spelled.py abc": "the forms of operations are one family with one method to write",
 }
 """Imports beyond those, each with the reason."""
 

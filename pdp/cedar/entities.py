@@ -62,8 +62,17 @@ class Entities:
                     help="keep one entry for each entity",
                 )
         closure = _close({uid: entity.parents for uid, entity in given.items()})
+        # Many entities are in the same groups: equal sets are kept once.
+        kept: dict[frozenset[EntityUID], frozenset[EntityUID]] = {}
         self._by_uid: dict[EntityUID, Entity] = {
-            uid: Entity(uid, entity.attrs, entity.parents, entity.tags, closure[uid]) for uid, entity in given.items()
+            uid: Entity(
+                uid,
+                entity.attrs,
+                kept.setdefault(entity.parents, entity.parents),
+                entity.tags,
+                kept.setdefault(closure[uid], closure[uid]),
+            )
+            for uid, entity in given.items()
         }
         self._overlay: dict[EntityUID, Entity] = {}
         self.lookup = self._by_uid.get

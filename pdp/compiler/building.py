@@ -132,3 +132,20 @@ class Building:
     def returned(self, value: ast.expr) -> ast.stmt:
         """`return value`."""
         return ast.Return(value=value, **self.at)
+
+    def assigned(self, name: str, value: ast.expr) -> ast.stmt:
+        """`name = value`."""
+        return ast.Assign(targets=[ast.Name(id=name, ctx=_STORE, **self.at)], value=value, **self.at)
+
+    def added(self, name: str, value: ast.expr) -> ast.stmt:
+        """`name += value`."""
+        return ast.AugAssign(target=ast.Name(id=name, ctx=_STORE, **self.at), op=ast.Add(), value=value, **self.at)
+
+    def when(self, test: ast.expr, then: ast.stmt) -> ast.stmt:
+        """`if test: then`."""
+        return ast.If(test=test, body=[then], orelse=[], **self.at)
+
+    def attempted(self, body: ast.stmt, error: str, name: str, handling: ast.stmt) -> ast.stmt:
+        """`try: body` and `except error as name: handling`."""
+        handler = ast.ExceptHandler(type=self.name(error), name=name, body=[handling], **self.at)
+        return ast.Try(body=[body], handlers=[handler], orelse=[], finalbody=[], **self.at)

@@ -5,7 +5,7 @@ and branches that are never taken are dropped. A constant part that fails is lef
 turn, with its own error, and only if it is reached. What asks the entity store is never constant.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never, final
 
@@ -29,6 +29,7 @@ from pdp.cedar.nodes import (
     SetLiteral,
     Unary,
     UnaryOp,
+    Var,
     Variable,
     in_name_order,
 )
@@ -36,6 +37,7 @@ from pdp.cedar.policy import Condition, ConditionKind
 from pdp.cedar.source import Span
 from pdp.cedar.values import EntityUID, Record, Set, Value
 from pdp.compiler.operations import BINARY, UNARY
+from pdp.compiler.situation import Situation
 from pdp.compiler.terms import All, Apply, Choice, Constant, Form, Hole, Input, IsIn, Some, Term, Truth, Type
 from pdp.evaluate import operators
 
@@ -53,7 +55,9 @@ _TYPES: Final[dict[type, Type]] = {
 
 _RESULTS: Final[dict[str, Type]] = {"bool": Type.BOOL, "long": Type.LONG}
 
-_LONG_RESULTS: Final = frozenset((BinaryOp.ADD, BinaryOp.SUB, BinaryOp.MUL))
+_ARITHMETIC: Final = frozenset((BinaryOp.ADD, BinaryOp.SUB, BinaryOp.MUL))
+
+_NO_TYPES: Final[Mapping[int, Type]] = {}
 
 
 @final
@@ -65,27 +69,59 @@ class Folded:
     constants: tuple[Constant, ...]
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class FoldedTogether:
+    """The conditions of several policies, and what fills the holes of all: equal constants fill one hole."""
+
+    terms: tuple[Term, ...]
+    constants: tuple[Constant, ...]
+
+
 class _StoreNeededError(Exception):
     """A part that looked constant asked the entity store."""
 
 
 def fold(conditions: Sequence[Condition]) -> Folded:
     """All conditions of a policy, in order, as one term of type Bool; no conditions are `Truth(True)`."""
+    folder = _Folder()
+    return Folded(folder.conjunction(_parts(conditions), None), tuple(folder.constants))
+
+
+def fold_together(
+    policies: Iterable[Sequence[Condition]], situation: Situation, types: Mapping[int, Type]
+) -> FoldedTogether:
+    """The conditions of each policy as one term, given what is known of the request, and types by `id` of expressions.
+
+    An expression has a type only if it cannot meet a type error, nor a missing attribute or tag.
+    """
+    folder = _Folder(situation, types)
+    held = [_parts(conditions) for conditions in policies]
+    terms = tuple([folder.conjunction(parts, None) for parts in held])
+    return FoldedTogether(terms, tuple(folder.constants))
+
+
+def _parts(conditions: Sequence[Condition]) -> list[Expr]:
     parts: list[Expr] = []
     for condition in conditions:
         body = condition.body
         negated = condition.kind is ConditionKind.UNLESS
         parts.append(Unary(UnaryOp.NOT, body, span=body.span) if negated else body)
-    folder = _Folder()
-    return Folded(folder.conjunction(parts, None), tuple(folder.constants))
+    return parts
 
 
 @final
 class _Folder:
-    """One policy's folding. `_known` is keyed by the identity of nodes: whoever folds them must hold them meanwhile."""
+    """One folding. `_known` is keyed by the identity of nodes: whoever folds them must hold them meanwhile.
 
-    def __init__(self) -> None:
+    In a situation, policies are folded together, and equal constants fill one hole.
+    """
+
+    def __init__(self, situation: Situation | None = None, types: Mapping[int, Type] = _NO_TYPES) -> None:
         self.constants: list[Constant] = []
+        self._situation: Final = situation
+        self._types: Final = types
+        self._holes: dict[tuple[type, Constant], int] = {}
         self._known: dict[int, Value | None] = {}
 
     def known(self, expr: Expr) -> Value | None:
@@ -101,8 +137,8 @@ class _Folder:
         match expr:
             case Literal(constant):
                 return constant
-            case Variable():
-                return None
+            case Variable(name):
+                return self._situation.action if self._situation and name is Var.ACTION else None
             case And(operands):
                 return self._decided(operands, stop=False)
             case Or(operands):
@@ -117,9 +153,11 @@ class _Folder:
                 return None if value is None else UNARY[op](value)
             case Binary(op, left, right):
                 first, second = self.known(left), self.known(right)
-                if first is None or second is None or op not in BINARY:
+                if first is None or second is None:
                     return None
-                return BINARY[op](first, second)
+                if op is BinaryOp.IN and isinstance(left, Variable):
+                    return operators.is_in(first, second, self._lookup_action)
+                return BINARY[op](first, second) if op in BINARY else None
             case GetAttr(operand, name):
                 value = self.known(operand)
                 return None if value is None else operators.get_attribute(value, name, _no_store)
@@ -131,9 +169,11 @@ class _Folder:
                 return None if value is None else operators.like(value, pattern)
             case Is(operand, entity_type, ancestor):
                 value = self.known(operand)
-                if value is None or not operators.is_type(value, entity_type):
-                    return None if value is None else False
-                return True if ancestor is None else None
+                if value is not None:
+                    fits: bool | None = operators.is_type(value, entity_type)
+                else:
+                    fits = self._situation.settles(operand, entity_type) if self._situation else None
+                return None if fits and ancestor is not None else fits
             case SetLiteral(elements):
                 values = self._all_known(elements)
                 return None if values is None else Set(values)
@@ -146,6 +186,11 @@ class _Folder:
                 return None if values is None else ext.call(function, values)
             case _:
                 assert_never(expr)
+
+    def _lookup_action(self, uid: EntityUID) -> Entity | None:
+        if self._situation is None or uid != self._situation.action:
+            raise _StoreNeededError(uid)
+        return Entity(uid, ancestors=self._situation.groups)
 
     def _decided(self, operands: Sequence[Expr], *, stop: bool) -> bool | None:
         """The value of `&&` (stop=False) or `||` (stop=True), if constant operands decide it."""
@@ -188,9 +233,13 @@ class _Folder:
                 known = Type.LONG if op is UnaryOp.NEGATE else Type.BOOL
                 return Apply(op, (self.term(operand),), known, span=expr.span)
             case Binary(op, left, right):
-                return self._binary(op, left, right, expr.span)
+                known = Type.LONG if op in _ARITHMETIC else Type.BOOL
+                if op is BinaryOp.GET_TAG:
+                    known = self._types.get(id(expr), Type.UNKNOWN)
+                return self._binary(op, left, right, known, expr.span)
             case GetAttr(operand, name):
-                return self._with_constant(Form.GET, operand, name, Type.UNKNOWN, expr.span)
+                known = self._types.get(id(expr), Type.UNKNOWN)
+                return self._with_constant(Form.GET, operand, name, known, expr.span)
             case HasAttr(operand, path):
                 return self._has(operand, path, expr.span)
             case Like(operand, pattern):
@@ -205,9 +254,13 @@ class _Folder:
                 values = [self.term(value) for _, value in fields]
                 return Apply(Form.RECORD, (names, *values), Type.RECORD, span=expr.span)
             case Call(function, arguments):
-                name_hole = self._hole(function, Type.STRING, expr.span)
+                # A call that has a type has the right arguments, too.
+                form = Form.APPLY if id(expr) in self._types else Form.CALL
+                callee = self._hole(
+                    ext.FUNCTIONS[function].apply if form is Form.APPLY else function, Type.UNKNOWN, expr.span
+                )
                 values = [self.term(argument) for argument in arguments]
-                return Apply(Form.CALL, (name_hole, *values), _result(function), span=expr.span)
+                return Apply(form, (callee, *values), _result(function), span=expr.span)
             case _:
                 assert_never(expr)
 
@@ -245,13 +298,12 @@ class _Folder:
             return self.term(consequent if chosen else alternative)
         return Choice(self.term(condition), self.term(consequent), self.term(alternative), span=span)
 
-    def _binary(self, op: BinaryOp, left: Expr, right: Expr, span: Span | None) -> Term:
+    def _binary(self, op: BinaryOp, left: Expr, right: Expr, known: Type, span: Span | None) -> Term:
         if op is BinaryOp.IN:
             targets = self.known(right)
             if type(targets) is Set and targets.only_entities:
                 entities = frozenset(uid for uid in targets.elements if isinstance(uid, EntityUID))
                 return self._with_constant(Form.IN_ANY, left, entities, Type.BOOL, span)
-        known = Type.LONG if op in _LONG_RESULTS else Type.UNKNOWN if op is BinaryOp.GET_TAG else Type.BOOL
         first = self.term(left)
         return Apply(op, (first, self.term(right)), known, span=span)
 
@@ -277,7 +329,7 @@ class _Folder:
         test = self._with_constant(Form.IS, operand, entity_type, Type.BOOL, span)
         if ancestor is None:
             return test
-        return All((test, self._binary(BinaryOp.IN, operand, ancestor, span)), span=span)
+        return All((test, self._binary(BinaryOp.IN, operand, ancestor, Type.BOOL, span)), span=span)
 
     def _with_constant(self, form: Form, operand: Expr, constant: Constant, known: Type, span: Span | None) -> Apply:
         value = self.term(operand)
@@ -285,8 +337,12 @@ class _Folder:
         return Apply(form, (value, self._hole(constant, kind, span)), known, span=span)
 
     def _hole(self, constant: Constant, known: Type, span: Span | None) -> Hole:
-        self.constants.append(constant)
-        return Hole(len(self.constants) - 1, known, span=span)
+        index = len(self.constants)
+        if self._situation is not None:
+            index = self._holes.setdefault((type(constant), constant), index)
+        if index == len(self.constants):
+            self.constants.append(constant)
+        return Hole(index, known, span=span)
 
 
 def _result(function: str) -> Type:

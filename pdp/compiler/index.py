@@ -1,251 +1,279 @@
-"""The index: which policies have a scope that matches a request, found by key and not by looking at every policy.
+"""The index: the rules that name an entity, found by it and not by looking at every rule.
 
-A trie of three levels (action, principal, resource). At each level a scope is a key: none, the entity of `==`, the
-entity of `in`, a type, or a type and the entity of `is .. in`. A request has few keys at a level: its entity, the
-entity's ancestors, its type. So the work follows the number of policies that match, not the number there are.
+    node --principal--> child --resource--> child --chapter--> rules        and the same with the resource first
 
-INVARIANT: what `Plan.select` gives is exactly the policies whose scope applies (`pdp.evaluate.authorize.applies`), each
-once. Conditions are compiled without their scope and rely on it.
+A child is one rule, a few of them, or, where they would be more than `_FEW`, a node that asks the next question. Each
+side of a request has few keys: its entity and the entity's ancestors. So what a request costs follows what it matches,
+not how many rules there are.
+
+Cost model. To ask a node is two look-ups for the entity, and one for each of its ancestors or for each entity that the
+node knows by `in`, whichever are fewer. Rules that name only a principal must be found by it, and those that name only
+a resource by that. Rules that name both stand under both, and are asked for from the side that costs less for this
+request: from the resource when the principal has a thousand ancestors, from the principal when the resource has. With
+millions of rules the look-ups themselves are not what costs, but the memory that they touch for the first time: nodes
+keep a request from touching rules that it does not match.
+
+One writer at a time. Readers take no lock, and never see anything half-changed: a writer puts a new child in the place
+of an old one. What is new or gone meanwhile, a reader tells by the version.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Final, Generic, NamedTuple, TypeAlias, TypeVar, assert_never, final
+from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Final, TypeAlias, final
 
-from pdp.cedar.policy import (
-    ActionIn,
-    ActionScope,
-    Policy,
-    Scope,
-    ScopeAny,
-    ScopeEq,
-    ScopeIn,
-    ScopeIs,
-    ScopeIsIn,
-    Slot,
-)
 from pdp.cedar.values import EntityUID
-from pdp.compiler.link import ConditionFunction
-from pdp.evaluate.operators import Lookup
+from pdp.compiler.bounds import Bounds
+from pdp.compiler.rules import Body, Chapter, Rule
 
-Child = TypeVar("Child")
-Name = TypeVar("Name")
+_FEW: Final = 3
+"""Rules that stand side by side and are looked at one by one."""
 
-_NO_UIDS: Final[frozenset[EntityUID]] = frozenset()
+_FEW_ANCESTORS: Final = 8
+"""Ancestors up to which it is not worth thinking which side to ask."""
 
-_MOST_PLANS: Final = 1024
-"""Actions whose plans are kept. Whoever asks chooses the action's id, so there must be a bound."""
+_ROOT: Final = EntityUID("", "")
 
-
-class Rule(NamedTuple):
-    """A policy as the decision needs it. `condition` is None when there is nothing to evaluate."""
-
-    policy_id: str
-    permits: bool
-    condition: ConditionFunction | None
+Child: TypeAlias = "Rule | tuple[Rule, ...] | Node | Leaf"
 
 
 @final
-class _Below(Generic[Child]):
-    """Children by the entity of `in`. `uids` repeats the keys, because two sets meet without hashing anew."""
+@dataclass(frozen=True, slots=True)
+class Side:
+    """The principal or the resource of rules: which entity a rule names there, and how."""
 
-    __slots__ = ("children", "uids")
+    named: Callable[[Rule], EntityUID | None]
+    bounds: Callable[[Body], Bounds]
 
-    def __init__(self) -> None:
-        self.children: Final[dict[EntityUID, Child]] = {}
-        self.uids: Final[set[EntityUID]] = set()
 
-    def open(self, uid: EntityUID, make: Callable[[], Child]) -> Child:
-        self.uids.add(uid)
-        return _open(self.children, uid, make)
-
-    def find(self, uid: EntityUID, ancestors: frozenset[EntityUID], found: list[Child]) -> None:
-        children = self.children
-        if uid in children:
-            found.append(children[uid])
-        if not self.uids.isdisjoint(ancestors):
-            found.extend([children[ancestor] for ancestor in self.uids & ancestors])
+PRINCIPAL: Final = Side(attrgetter("principal"), attrgetter("principal"))
+RESOURCE: Final = Side(attrgetter("resource"), attrgetter("resource"))
 
 
 @final
-class Level(Generic[Child]):
-    """What comes next for each scope of the principal, or of the resource: `any` for `ScopeAny`, `find` for the others.
+class Leaf:
+    """Many rules of the same entities, by chapter. `uid` is the entity under which it stands."""
 
-    `narrow` says that there are others.
+    __slots__ = ("_rules", "uid")
+
+    def __init__(self, uid: EntityUID, rules: Sequence[Rule]) -> None:
+        self.uid: Final = uid
+        self._rules: Final[dict[Chapter, list[Rule]]] = {}
+        for rule in rules:
+            self.add(rule)
+
+    def add(self, rule: Rule) -> None:
+        """Put a rule in."""
+        chapter = rule.body.chapter
+        rules = self._rules.get(chapter)
+        if rules is None:
+            self._rules[chapter] = [rule]
+        else:
+            rules.append(rule)
+
+    def discard(self, rule: Rule) -> bool:
+        """Take a rule out; says whether any is left."""
+        chapter = rule.body.chapter
+        left = [other for other in self._rules[chapter] if other is not rule]
+        if left:
+            self._rules[chapter] = left
+        else:
+            del self._rules[chapter]
+        return bool(self._rules)
+
+    def collect(self, chapters: frozenset[Chapter], found: list[Rule]) -> None:
+        """Add the rules of some chapters to a list."""
+        for chapter in chapters if len(chapters) < len(self._rules) else chapters & self._rules.keys():
+            found += self._rules.get(chapter, ())
+
+
+@final
+class Node:
+    """Rules by the entity that they name on one side; those of one entity are told apart by the next side, if any.
+
+    `equal` has those that name it by `==`, `above` those by `in`. `uid` is the entity under which the node stands; no
+    entity for a root.
     """
 
-    __slots__ = ("_below", "_equal", "_typed", "_types", "any", "narrow")
+    __slots__ = ("_sides", "above", "equal", "uid")
 
-    def __init__(self) -> None:
-        self.any: Child | None = None
-        self.narrow = False
-        self._equal: dict[EntityUID, Child] | None = None
-        self._below: _Below[Child] | None = None
-        self._types: dict[str, Child] | None = None
-        self._typed: dict[str, _Below[Child]] | None = None
+    def __init__(self, sides: tuple[Side, ...], uid: EntityUID = _ROOT, rules: Sequence[Rule] = ()) -> None:
+        self._sides: Final = sides
+        self.uid: Final = uid
+        # None until there are any: millions of nodes have one of the two.
+        self.equal: dict[EntityUID, Child] | None = None
+        self.above: dict[EntityUID, Child] | None = None
+        for rule in rules:
+            self.add(rule)
 
-    def open(self, scope: Scope, make: Callable[[], Child]) -> Child:
-        """The child of a scope, made if it is new."""
-        match scope:
-            case ScopeAny():
-                if self.any is None:
-                    self.any = make()
-                return self.any
-            case ScopeEq(entity):
-                self.narrow = True
-                if self._equal is None:
-                    self._equal = {}
-                return _open(self._equal, _filled(entity), make)
-            case ScopeIn(entity):
-                self.narrow = True
-                if self._below is None:
-                    self._below = _Below()
-                return self._below.open(_filled(entity), make)
-            case ScopeIs(entity_type):
-                self.narrow = True
-                if self._types is None:
-                    self._types = {}
-                return _open(self._types, entity_type, make)
-            case ScopeIsIn(entity_type, entity):
-                self.narrow = True
-                if self._typed is None:
-                    self._typed = {}
-                return _open(self._typed, entity_type, _Below).open(_filled(entity), make)
-            case _:
-                assert_never(scope)
+    def add(self, rule: Rule) -> EntityUID:
+        """Put a rule in. Gives the entity that it names here, as the object that the rules before it have."""
+        uid, exact = self._named(rule)
+        children = self._children(exact=exact)
+        child = children.get(uid)
+        if child is None:
+            children[uid] = rule
+            return uid
+        if isinstance(child, Rule | tuple):
+            uid, _ = self._named(child if isinstance(child, Rule) else child[0])
+            rules = (child, rule) if isinstance(child, Rule) else (*child, rule)
+            children[uid] = rules if len(rules) <= _FEW else self._deeper(uid, rules)
+            return uid
+        child.add(rule)
+        return child.uid
 
-    def find(self, uid: EntityUID, ancestors: frozenset[EntityUID]) -> list[Child]:
-        """The children of the scopes other than `ScopeAny` that an entity with these ancestors matches."""
-        found: list[Child] = []
-        if (equal := self._equal) is not None and uid in equal:
-            found.append(equal[uid])
-        if (below := self._below) is not None:
-            below.find(uid, ancestors, found)
-        if (types := self._types) is not None and (entity_type := uid.type) in types:
-            found.append(types[entity_type])
-        if (typed := self._typed) is not None and (entity_type := uid.type) in typed:
-            typed[entity_type].find(uid, ancestors, found)
-        return found
+    def _children(self, *, exact: bool) -> dict[EntityUID, Child]:
+        if exact:
+            self.equal = children = {} if self.equal is None else self.equal
+        else:
+            self.above = children = {} if self.above is None else self.above
+        return children
 
+    def _deeper(self, uid: EntityUID, rules: Sequence[Rule]) -> "Node | Leaf":
+        sides = self._sides[1:]
+        return Node(sides, uid, rules) if sides else Leaf(uid, rules)
 
-Rules: TypeAlias = list[Rule]
-ByResource: TypeAlias = Level[Rules]
-ByPrincipal: TypeAlias = Level[ByResource]
+    def discard(self, rule: Rule) -> bool:
+        """Take a rule out; says whether any is left."""
+        uid, exact = self._named(rule)
+        children = self._children(exact=exact)
+        child = children[uid]
+        if isinstance(child, tuple) and len(child) > 1:
+            children[uid] = tuple([other for other in child if other is not rule])
+        elif not isinstance(child, Node | Leaf) or not child.discard(rule):
+            del children[uid]
+        return bool(self.equal or self.above)
 
+    def _named(self, rule: Rule) -> tuple[EntityUID, bool]:
+        side = self._sides[0]
+        uid = side.named(rule)
+        if uid is None:
+            raise AssertionError(rule.policy_id)
+        return uid, side.bounds(rule.body).exact
 
-@final
-class Plan:
-    """What to look at for one action with certain ancestors: the first level of the trie resolved.
-
-    `always` are the policies that constrain neither principal nor resource; not to be changed by its readers. `narrow`
-    says that there may be more, which `select` finds.
-    """
-
-    __slots__ = ("_by_principal", "_by_resource", "always", "ancestors", "narrow")
-
-    def __init__(self, ancestors: frozenset[EntityUID], levels: Iterable[ByPrincipal]) -> None:
-        self.ancestors: Final = ancestors
-        self.always: Final[Rules] = []
-        self._by_principal: list[ByPrincipal] = []
-        self._by_resource: list[ByResource] = []
-        for level in levels:
-            if level.narrow:
-                self._by_principal.append(level)
-            if level.any is not None:
-                self.always.extend(level.any.any or ())
-                if level.any.narrow:
-                    self._by_resource.append(level.any)
-        self.narrow: Final = bool(self._by_principal or self._by_resource)
-
-    def select(
+    def collect(
         self,
-        principal: EntityUID,
-        principal_ancestors: frozenset[EntityUID],
-        resource: EntityUID,
-        resource_ancestors: frozenset[EntityUID],
-    ) -> Rules:
-        """Every policy whose scope matches, `always` included, once, in no particular order."""
-        selected = self.always.copy()
-        for by_resource in self._by_resource:
-            for rules in by_resource.find(resource, resource_ancestors):
-                selected += rules
-        for by_principal in self._by_principal:
-            for by_resource in by_principal.find(principal, principal_ancestors):
-                if by_resource.any is not None:
-                    selected += by_resource.any
-                if by_resource.narrow:
-                    for rules in by_resource.find(resource, resource_ancestors):
-                        selected += rules
-        return selected
+        uid: EntityUID,
+        ancestors: frozenset[EntityUID],
+        other: EntityUID,
+        other_ancestors: frozenset[EntityUID],
+        chapters: frozenset[Chapter],
+        found: list[Rule],
+    ) -> list[Rule]:
+        """The rules that name an entity on this side; of those that stand under a node, `found` gets the ones that name
+        the other entity on the next side. Written out in full: it is where a decision with many rules spends its time.
+        """
+        hits: list[Child] = []
+        if (equal := self.equal) and (child := equal.get(uid)) is not None:
+            hits.append(child)
+        if above := self.above:
+            if (child := above.get(uid)) is not None:
+                hits.append(child)
+            for ancestor in ancestors if len(ancestors) <= _FEW_ANCESTORS else _both(above, ancestors):
+                if (child := above.get(ancestor)) is not None:
+                    hits.append(child)  # noqa: PERF401  # a comprehension is a call, and there are few
+        few: list[Rule] = []
+        for child in hits:
+            if type(child) is Rule:
+                few.append(child)
+            elif type(child) is tuple:
+                few += child
+            elif type(child) is Leaf:
+                child.collect(chapters, few)
+            elif type(child) is Node:
+                found += child.collect(other, other_ancestors, uid, ancestors, chapters, found)
+        return few
+
+
+def _both(above: dict[EntityUID, Child], ancestors: frozenset[EntityUID]) -> Set[EntityUID]:
+    """The keys that are in both, found by looking up the fewer in the more."""
+    return ancestors.intersection(above) if len(above) < len(ancestors) else above.keys() & ancestors
 
 
 @final
 class Index:
-    """All policies of a program by scope."""
+    """All rules that name an entity."""
+
+    __slots__ = ("_by_principal", "_by_resource", "_pairs", "_pairs_by_resource")
 
     def __init__(self) -> None:
-        self._any: ByPrincipal | None = None
-        self._equal: dict[EntityUID, ByPrincipal] = {}
-        self._lists: dict[tuple[EntityUID, ...], ByPrincipal] = {}
-        self._below: _Below[list[ByPrincipal]] = _Below()
-        self._plans: dict[EntityUID, Plan] = {}
+        self._by_principal: Final = Node((PRINCIPAL,))
+        self._by_resource: Final = Node((RESOURCE,))
+        self._pairs: Final = Node((PRINCIPAL, RESOURCE))
+        self._pairs_by_resource: Final = Node((RESOURCE, PRINCIPAL))
 
-    def add(self, policy: Policy, condition: ConditionFunction | None, *, permits: bool) -> None:
-        """Put a policy in; it must not be a template."""
-        self._plans.clear()
-        by_resource = self._level(policy.action).open(policy.principal, ByResource)
-        by_resource.open(policy.resource, Rules).append(Rule(policy.id, permits, condition))
+    def add(self, rule: Rule) -> None:
+        """Put in a rule that names an entity on at least one side."""
+        if rule.resource is None:
+            rule.principal = self._by_principal.add(rule)
+        elif rule.principal is None:
+            rule.resource = self._by_resource.add(rule)
+        else:
+            rule.principal = self._pairs.add(rule)
+            rule.resource = self._pairs_by_resource.add(rule)
 
-    def _level(self, scope: ActionScope) -> ByPrincipal:
-        match scope:
-            case ScopeAny():
-                if self._any is None:
-                    self._any = ByPrincipal()
-                return self._any
-            case ScopeEq(entity):
-                return _open(self._equal, _filled(entity), ByPrincipal)
-            case ActionIn(entities):
-                # One level for a whole list: an action under two entities of it must not find a policy twice.
-                known = entities in self._lists
-                level = _open(self._lists, entities, ByPrincipal)
-                if not known:
-                    for entity in dict.fromkeys(entities):
-                        self._below.open(entity, list).append(level)
-                return level
-            case _:
-                assert_never(scope)
+    def discard(self, rule: Rule) -> None:
+        """Take out a rule that is in."""
+        if rule.resource is None:
+            self._by_principal.discard(rule)
+        elif rule.principal is None:
+            self._by_resource.discard(rule)
+        else:
+            self._pairs.discard(rule)
+            self._pairs_by_resource.discard(rule)
 
-    def plan(self, action: EntityUID, lookup: Lookup) -> Plan:
-        """The plan for an action, whose ancestors `lookup` gives."""
-        ancestors = _NO_UIDS
-        if self._below.uids and (stored := lookup(action)) is not None:
-            ancestors = stored.ancestors
-        plan = self._plans.get(action)
-        if plan is None or (plan.ancestors is not ancestors and plan.ancestors != ancestors):
-            plan = self._plan(action, ancestors)
-        return plan
+    def select(
+        self,
+        chapters: frozenset[Chapter],
+        version: int,
+        principal: EntityUID,
+        principal_ancestors: frozenset[EntityUID],
+        resource: EntityUID,
+        resource_ancestors: frozenset[EntityUID],
+    ) -> list[Rule]:
+        """The rules of these chapters in force at a version whose scope matches, each once, in no particular order."""
+        found: list[Rule] = []
+        if (root := self._by_principal).equal or root.above:
+            found += root.collect(principal, principal_ancestors, resource, resource_ancestors, chapters, found)
+        if (root := self._by_resource).equal or root.above:
+            found += root.collect(resource, resource_ancestors, principal, principal_ancestors, chapters, found)
+        if (root := self._pairs).equal or root.above:
+            across = self._pairs_by_resource
+            if _is_cheaper(across, resource_ancestors, root, principal_ancestors):
+                few = across.collect(resource, resource_ancestors, principal, principal_ancestors, chapters, found)
+                for rule in few:
+                    uid = rule.principal
+                    if uid == principal or (uid in principal_ancestors and not rule.body.principal.exact):
+                        found.append(rule)
+            else:
+                few = root.collect(principal, principal_ancestors, resource, resource_ancestors, chapters, found)
+                for rule in few:
+                    uid = rule.resource
+                    if uid == resource or (uid in resource_ancestors and not rule.body.resource.exact):
+                        found.append(rule)
+        matching: list[Rule] = []
+        for rule in found:
+            body = rule.body
+            if (
+                rule.since <= version < rule.until
+                and body.chapter in chapters
+                and (body.is_untyped or _fits(body, principal.type, resource.type))
+            ):
+                matching.append(rule)
+        return matching
 
-    def _plan(self, action: EntityUID, ancestors: frozenset[EntityUID]) -> Plan:
-        levels = {} if self._any is None else {self._any: None}
-        if action in self._equal:
-            levels[self._equal[action]] = None
-        under: list[list[ByPrincipal]] = []
-        self._below.find(action, ancestors, under)
-        levels |= dict.fromkeys(level for each in under for level in each)
-        plan = Plan(ancestors, levels)
-        if len(self._plans) >= _MOST_PLANS:
-            self._plans.clear()
-        self._plans[action] = plan
-        return plan
+
+def _is_cheaper(
+    node: Node, ancestors: frozenset[EntityUID], other: Node, other_ancestors: frozenset[EntityUID]
+) -> bool:
+    """Whether to ask one node about an entity costs less than to ask the other about another."""
+    if len(ancestors) <= _FEW_ANCESTORS:
+        return True
+    costs = min(len(node.above or ()), len(ancestors)), min(len(other.above or ()), len(other_ancestors))
+    return costs[0] <= costs[1]
 
 
-def _open(children: dict[Name, Child], name: Name, make: Callable[[], Child]) -> Child:
-    child = children.get(name)
-    if child is None:
-        child = children[name] = make()
-    return child
-
-
-def _filled(entity: EntityUID | Slot) -> EntityUID:
-    if isinstance(entity, Slot):
-        raise TypeError("a template decides nothing until its slots are filled")
-    return entity
+def _fits(body: Body, principal_type: str, resource_type: str) -> bool:
+    """Whether principal and resource are of the types that the scope asks for."""
+    wanted = body.principal.entity_type, body.resource.entity_type
+    return wanted[0] in {None, principal_type} and wanted[1] in {None, resource_type}

@@ -4,21 +4,31 @@ A template is linked once for all its links: what differs between links is in th
 business. So a link needs neither code nor a function of its own.
 """
 
+import ast
 from collections.abc import Callable
 from types import CodeType, FunctionType
-from typing import Final, TypeAlias, final
+from typing import Any, Final, TypeAlias, TypeVar, final
 
+from pdp.cedar.errors import EvaluationError
 from pdp.cedar.policy import Policy
 from pdp.compiler.building import locator
-from pdp.compiler.fold import Folded, fold
+from pdp.compiler.fold import Folded, FoldedTogether, fold
+from pdp.compiler.fuse import Failed, fuse, note
 from pdp.compiler.lower import lower
 from pdp.compiler.operations import RUNTIME
+from pdp.compiler.rules import ConditionFunction
 from pdp.compiler.terms import Term, Truth
 
-ConditionFunction: TypeAlias = Callable[..., bool]
-"""Called with `lower.PARAMETERS`; raises EvaluationError."""
+Shape = TypeVar("Shape")
+
+DecideFunction: TypeAlias = "Callable[..., int | Failed]"
+"""Called with `fuse.DECIDE_PARAMETERS`."""
+
+MOST_CODES: Final = 10_000
+"""Code objects of each kind that are kept to be shared; when there are more, sharing begins anew."""
 
 _NO_SOURCE: Final = "<policy>"
+_FUSED: Final = "<policies>"
 
 
 @final
@@ -27,11 +37,17 @@ class Linker:
 
     def __init__(self) -> None:
         self._codes: dict[Term, CodeType] = {}
-        self._globals: dict[str, object] = dict(RUNTIME)
+        self._fused: dict[tuple[Term, ...], CodeType] = {}
+        self._globals: dict[str, object] = {
+            **RUNTIME,
+            "EvaluationError": EvaluationError,
+            "Failed": Failed,
+            "note": note,
+        }
 
     @property
     def shapes(self) -> int:
-        """How many code objects there are."""
+        """How many code objects policies share; not counting those of `link_together`."""
         return len(self._codes)
 
     def link(self, policy: Policy) -> ConditionFunction | None:
@@ -44,22 +60,40 @@ class Linker:
             return None
         code = self._codes.get(folded.term)
         if code is None:
-            code = self._codes[folded.term] = _compile(folded, policy)
-        return self._bind(code, folded)
+            code = _keep(self._codes, folded.term, _compile_condition(folded, policy))
+        return self._bind(code, folded.constants)
 
     def link_located(self, policy: Policy) -> ConditionFunction:
         """As `link`, with code of the policy's own: a traceback through it shows this policy's file and line."""
         folded = fold(policy.conditions)
-        return self._bind(_compile(folded, policy), folded)
+        return self._bind(_compile_condition(folded, policy), folded.constants)
 
-    def _bind(self, code: CodeType, folded: Folded) -> ConditionFunction:
-        condition: ConditionFunction = FunctionType(code, self._globals)(*folded.constants)
-        return condition
+    def link_together(self, folded: FoldedTogether) -> DecideFunction:
+        """One function for the conditions of several policies; see `fuse`."""
+        code = self._fused.get(folded.terms)
+        if code is None:
+            code = _keep(self._fused, folded.terms, _compile(fuse(folded.terms, len(folded.constants)), _FUSED))
+        return self._bind(code, folded.constants)
+
+    def _bind(self, code: CodeType, constants: tuple[Any, ...]) -> Callable[..., Any]:
+        function: Callable[..., Any] = FunctionType(code, self._globals)(*constants)
+        return function
 
 
-def _compile(folded: Folded, policy: Policy) -> CodeType:
-    """The code of `bind`, the one function that the lowered module defines."""
+def _keep(codes: dict[Shape, CodeType], shape: Shape, code: CodeType) -> CodeType:
+    if len(codes) >= MOST_CODES:
+        codes.clear()
+    codes[shape] = code
+    return code
+
+
+def _compile_condition(folded: Folded, policy: Policy) -> CodeType:
     module = lower(folded.term, len(folded.constants), locator(policy.source, policy.span))
     filename = _NO_SOURCE if policy.source is None else policy.source.name
-    code = compile(module, filename.replace("\0", "\ufffd"), "exec", dont_inherit=True)
+    return _compile(module, filename.replace("\0", "\ufffd"))
+
+
+def _compile(module: ast.Module, filename: str) -> CodeType:
+    """The code of `bind`, the one function that a lowered module defines."""
+    code = compile(module, filename, "exec", dont_inherit=True)
     return next(constant for constant in code.co_consts if isinstance(constant, CodeType))

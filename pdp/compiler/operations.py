@@ -6,12 +6,13 @@ and `RUNTIME`, the whole world of generated code: it sees these names and no oth
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final
 
 from pdp.cedar import ext
+from pdp.cedar.entities import Entity
 from pdp.cedar.nodes import BinaryOp, UnaryOp
 from pdp.cedar.values import EntityUID, Record, Set, Value, equal, key
-from pdp.compiler.terms import Form
+from pdp.compiler.terms import Form, Operation
 from pdp.evaluate import operators
 
 
@@ -37,6 +38,26 @@ def is_in_any(value: Value, targets: frozenset[EntityUID], lookup: operators.Loo
         return True
     stored = lookup(entity)
     return stored is not None and not stored.ancestors.isdisjoint(targets)
+
+
+NOBODY: Final = Entity(EntityUID("", ""))
+"""Stands for any entity that the store does not hold, where only its attributes or ancestors are looked at."""
+
+
+class _Absent(dict[str, Value]):
+    """The attributes of an entity that the store does not hold: there are none, and reading one is Cedar's error."""
+
+    def __init__(self, uid: EntityUID) -> None:
+        super().__init__()
+        self._uid = uid
+
+    def __missing__(self, name: str) -> Value:
+        return operators.get_attribute(self._uid, name, lambda _: None)
+
+
+def absent(uid: EntityUID) -> Entity:
+    """Stands for an entity that the store does not hold, where attributes are read without a test."""
+    return Entity(uid, _Absent(uid))
 
 
 def make_record(names: Sequence[str], values: Sequence[Value]) -> Record:
@@ -66,9 +87,7 @@ BINARY: Final[Mapping[BinaryOp, Callable[[Value, Value], Value]]] = {
 }
 """The operators of two operands that do not ask the entity store."""
 
-_Operation: TypeAlias = UnaryOp | BinaryOp | Form
-
-_STORED: Final[Mapping[_Operation, Callable[..., Value]]] = {
+_STORED: Final[Mapping[Operation, Callable[..., Value]]] = {
     BinaryOp.IN: operators.is_in,
     BinaryOp.GET_TAG: operators.get_tag,
     BinaryOp.HAS_TAG: operators.has_tag,
@@ -78,7 +97,7 @@ _STORED: Final[Mapping[_Operation, Callable[..., Value]]] = {
     Form.IN_ANY: is_in_any,
 }
 
-_FORMS: Final[Mapping[_Operation, Callable[..., Value]]] = {
+_FORMS: Final[Mapping[Operation, Callable[..., Value]]] = {
     Form.LIKE: operators.like,
     Form.IS: operators.is_type,
     Form.SET: Set,
@@ -86,14 +105,14 @@ _FORMS: Final[Mapping[_Operation, Callable[..., Value]]] = {
     Form.CALL: ext.call,
 }
 
-_FUNCTIONS: Final[Mapping[_Operation, Callable[..., Value]]] = dict(
+_FUNCTIONS: Final[Mapping[Operation, Callable[..., Value]]] = dict(
     (*UNARY.items(), *BINARY.items(), *_STORED.items(), *_FORMS.items())
 )
 
 ASKS_STORE: Final = frozenset(_STORED)
 """The operations whose function takes the store's lookup as its last argument."""
 
-FUNCTION_NAMES: Final[Mapping[_Operation, str]] = {
+FUNCTION_NAMES: Final[Mapping[Operation, str]] = {
     operation: function.__name__ for operation, function in _FUNCTIONS.items()
 }
 """What generated code calls each operation's function."""
@@ -101,6 +120,6 @@ FUNCTION_NAMES: Final[Mapping[_Operation, str]] = {
 RUNTIME: Final[Mapping[str, object]] = MappingProxyType(
     {function.__name__: function for function in _FUNCTIONS.values()}
     | {kind.__name__: kind for kind in (type, int, EntityUID, Record)}
-    | {"as_bool": operators.as_bool, "key": key, "__builtins__": {}}
+    | {"as_bool": operators.as_bool, "key": key, "absent": absent, "NOBODY": NOBODY, "__builtins__": {}}
 )
 """Everything that generated code can name. Its builtins are empty: there is nothing in it to escape to."""

@@ -1,123 +1,152 @@
 """A compiled policy set: the decision by index and compiled conditions (`Cedar/Spec/Authorizer.lean`).
 
 Same decision, reasons and errors as `pdp.evaluate.authorize` over the same policies: all determining policies, all
-errors. Nothing here changes after compilation but a memo of responses, so threads share a program without a lock.
+errors. A program is one view of a rulebook: what it answers never changes, and threads share it without a lock.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, final
 
 from pdp.cedar.entities import Entities
 from pdp.cedar.errors import EvaluationError
 from pdp.cedar.nodes import Expr, GetAttr, HasAttr, Var, Variable
-from pdp.cedar.policy import Effect, Policy, PolicySet
+from pdp.cedar.policy import Policy, PolicySet
 from pdp.cedar.request import Request
-from pdp.cedar.response import Decision, PolicyError, Response
+from pdp.cedar.response import PolicyError, Response
+from pdp.cedar.schema.model import Schema
 from pdp.cedar.text.depth import children
-from pdp.cedar.values import EntityUID, Value
-from pdp.compiler.index import Index
-from pdp.compiler.link import ConditionFunction, Linker
-from pdp.evaluate.authorize import combine
+from pdp.compiler.operations import NOBODY
+from pdp.compiler.outcome import NOTHING, Outcome, policy_error, respond
+from pdp.compiler.rulebook import Rulebook
+from pdp.compiler.rules import Chapter, Rule
+from pdp.evaluate.authorize import applies
+from pdp.evaluate.operators import Lookup
 
-_NOT_PERMITTED: Final = Response(Decision.DENY, frozenset())
-_NO_ATTRIBUTES: Final[Mapping[str, Value]] = {}
-_NO_UIDS: Final[frozenset[EntityUID]] = frozenset()
 _NO_SKIP: Final[frozenset[str]] = frozenset()
-
-_MEMO_SIZE: Final = 4096
-"""Responses without errors that are kept: building one costs as much as evaluating a policy, and few differ."""
+_NO_RULES: Final[tuple[Rule, ...]] = ()
 
 
-def compile_policies(policies: PolicySet) -> "Program":
-    """Compile every static policy and every link. Cannot fail: what is wrong in an expression fails at its turn."""
-    return Program(policies)
+def compile_policies(policies: PolicySet, schema: Schema | None = None) -> "Program":
+    """Compile every static policy and every link. Cannot fail: what is wrong in an expression fails at its turn.
+
+    With a `schema`, see `Rulebook`: then requests and entities must conform to it.
+    """
+    return Program(Rulebook(policies, schema=schema))
 
 
 @final
 class Program:
-    """Policies compiled and indexed. Policies are known by id: a static policy's own, or its link's."""
+    """The policies of a rulebook as it is now, by id: a static policy's own, or its link's."""
 
-    def __init__(self, policies: PolicySet) -> None:
-        self._linker = Linker()
-        self._index = Index()
-        self._policies: dict[str, Policy] = {}
-        self._memo: dict[tuple[str, ...], Response] = {}
-        conditions: dict[str, ConditionFunction | None] = {}
-        for policy in (*policies.static.values(), *policies.templates.values()):
-            conditions[policy.id] = self._linker.link(policy)
-        for policy in policies.linked():
-            link = policies.links.get(policy.id)
-            condition = conditions[policy.id if link is None else link.template_id]
-            self._policies[policy.id] = policy
-            self._index.add(policy, condition, permits=policy.effect is Effect.PERMIT)
+    def __init__(self, book: Rulebook) -> None:
+        self._book: Final = book
+        self._view: Final = book.view()
+        self._version: Final = self._view.version
+        self._plans: Final = self._view.plans
+        self._by_action: Final = self._plans.by_action
 
     @property
     def shapes(self) -> int:
         """How many code objects the policies share."""
-        return self._linker.shapes
+        return self._book.linker.shapes
 
     def policy(self, policy_id: str) -> Policy:
         """The policy of an id, links filled in, with its annotations and source. Raises KeyError."""
-        return self._policies[policy_id]
+        return self._book.policy(policy_id, self._version)
 
     def candidates(self, request: Request, entities: Entities) -> Iterable[str]:
-        """Ids of the policies whose scope matches; only these are evaluated."""
+        """Ids of the policies whose scope, as it was written, matches; at most these are evaluated."""
         lookup, principal, resource = entities.lookup, request.principal, request.resource
-        ancestors = [_NO_UIDS if stored is None else stored.ancestors for stored in map(lookup, (principal, resource))]
-        rules = self._index.plan(request.action, lookup).select(principal, ancestors[0], resource, ancestors[1])
-        return [policy_id for policy_id, _, _ in rules]
+        plan = self._plans.open(request.action, lookup).variant(principal.type, resource.type)
+        near, far = [(lookup(uid) or NOBODY).ancestors for uid in (principal, resource)]
+        narrow = self._book.index.select(plan.chapters, self._version, principal, near, resource, far)
+        as_written = [rule.policy_id for rule in (*plan.rules, *narrow) if not rule.body.is_lifted]
+        lifted = self._book.lifted(self._version)
+        return as_written + [rule.policy_id for rule in lifted if applies(rule.body.policy, request, entities)]
 
     def authorize(self, request: Request, entities: Entities, skip: frozenset[str] = _NO_SKIP) -> Response:
         """The decision over all policies but those in `skip`. Every failure of a policy is in the response's errors."""
-        lookup, principal, resource = entities.lookup, request.principal, request.resource
-        attrs = resource_attrs = _NO_ATTRIBUTES
-        ancestors = resource_ancestors = _NO_UIDS
-        if (stored := lookup(principal)) is not None:
-            attrs, ancestors = stored.attrs, stored.ancestors
-        if (stored := lookup(resource)) is not None:
-            resource_attrs, resource_ancestors = stored.attrs, stored.ancestors
-        context = request.context.fields
-        plan = self._index.plan(request.action, lookup)
-        rules = plan.always
-        if plan.narrow:
-            rules = plan.select(principal, ancestors, resource, resource_ancestors)
-        allowing: list[str] = []
-        denying: list[str] = []
+        lookup = entities.lookup
+        action = request.action
+        plan = self._by_action.get(action)
+        if plan is None or (plan.is_checked and lookup(action) is not plan.entity):
+            plan = self._plans.open(action, lookup)
+        if (variants := plan.variants) is not None:
+            types = request.principal.type, request.resource.type
+            plan = variants.get(types) or plan.variant(*types)
+        outcome, rules, narrow = NOTHING, _NO_RULES, plan.beyond
+        if (decide := plan.decide) is None:
+            rules, narrow = plan.use(), plan.narrow
+        else:
+            try:
+                result = decide(request, lookup, request.principal, request.resource)
+                outcome = plan.outcomes.get(result) or plan.outcome(result)
+            except Exception:
+                # A defect of this program, not of the policies: one by one, they show which it is.
+                rules, narrow = plan.rules, plan.narrow
+        if rules or narrow or skip:
+            return self._settle(plan.chapters if narrow else None, request, lookup, outcome, rules, skip)
+        return outcome.response
+
+    def _settle(
+        self,
+        chapters: frozenset[Chapter] | None,
+        request: Request,
+        lookup: Lookup,
+        outcome: Outcome,
+        rules: Sequence[Rule],
+        skip: frozenset[str],
+    ) -> Response:
+        """The response when there is more than `outcome`: rules still to evaluate, also of the index, or to skip."""
+        principal, resource, context = request.principal, request.resource, request.context.fields
+        subject, target = lookup(principal) or NOBODY, lookup(resource) or NOBODY
+        attrs, ancestors = subject.attrs, subject.ancestors
+        resource_attrs, resource_ancestors = target.attrs, target.ancestors
+        if chapters is not None:
+            select = self._book.index.select
+            found = select(chapters, self._version, principal, ancestors, resource, resource_ancestors)
+            rules = (*rules, *found) if rules else found
+        if skip:
+            rules = [rule for rule in rules if rule.policy_id not in skip]
+        elif not rules:
+            return outcome.response
+        satisfied: list[Rule] = []
         errors: list[PolicyError] = []
-        for policy_id, permits, condition in rules:
-            if skip and policy_id in skip:
-                continue
+        for rule in rules:
+            condition = rule.body.condition
             try:
                 if condition is None or condition(
                     request, lookup, principal, attrs, ancestors, resource, resource_attrs, resource_ancestors, context
                 ):
-                    (allowing if permits else denying).append(policy_id)
+                    satisfied.append(rule)
             except EvaluationError as error:
-                errors.append(PolicyError(policy_id, error.kind, error.message))
+                errors.append(policy_error(rule, error))
             except Exception:
                 # A defect of this program, not of the policy. Evaluated once more in code of its own, the policy shows
                 # its file and line in the traceback; shared code shows the first policy of the shape.
-                self._linker.link_located(self._policies[policy_id])(
+                self._book.linker.link_located(rule.body.compiled)(
                     request, lookup, principal, attrs, ancestors, resource, resource_attrs, resource_ancestors, context
                 )
                 raise
-        if errors:
-            return combine(allowing, denying, sorted(errors, key=lambda error: error.policy_id))
-        if not allowing and not denying:
-            return _NOT_PERMITTED
-        # One memo for both effects: an id belongs to a permit or to a forbid, never to both.
-        determining = tuple(denying or allowing)
-        return self._memo.get(determining) or self._remember(determining, allowing, denying)
+        denying = [rule.policy_id for rule in satisfied if not rule.body.permits]
+        if not (denying or errors or skip) and (outcome.denying or not satisfied):
+            return outcome.response
+        denying += outcome.denying
+        allowing = [*outcome.allowing, *[rule.policy_id for rule in satisfied if rule.body.permits]]
+        errors += outcome.errors
+        if skip:
+            allowing, denying = ([id for id in ids if id not in skip] for ids in (allowing, denying))
+            errors = [error for error in errors if error.policy_id not in skip]
+        return respond(allowing, denying, errors) if errors else self._book.responses.of(allowing, denying)
 
-    def _remember(self, determining: tuple[str, ...], allowing: list[str], denying: list[str]) -> Response:
-        response = combine(allowing, denying, ())
-        if len(self._memo) < _MEMO_SIZE:
-            self._memo[determining] = response
-        return response
+    def prepare(self, schema: Schema, entities: Entities) -> None:
+        """Make code now for the kinds of question that a schema declares, and not when they have been asked often."""
+        self._plans.prepare(schema, entities.lookup)
 
     def reads_context(self, policy_id: str, name: str) -> bool:
         """Whether the policy's conditions may read the context's attribute `name`. Raises KeyError."""
-        return any(_reads(condition.body, name) for condition in self._policies[policy_id].conditions)
+        conditions = self._book.rule(policy_id, self._version).body.policy.conditions
+        return any(_reads(condition.body, name) for condition in conditions)
 
 
 def _reads(root: Expr, name: str) -> bool:

@@ -8,16 +8,18 @@ Spans take no part in equality, as in `pdp.cedar.nodes`. INVARIANT: a term keeps
 the order in which Cedar evaluates.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto, unique
-from typing import TypeAlias, final
+from typing import TypeAlias, assert_never, final
 
 from pdp.cedar.nodes import BinaryOp, Pattern, UnaryOp, Var
 from pdp.cedar.source import Span
 from pdp.cedar.values import EntityUID, Value
 
-Constant: TypeAlias = Value | Pattern | tuple[str, ...] | frozenset[EntityUID]
-"""What fills a hole: a Cedar value, a `like` pattern, a path or field names, or a set of entities ready for `in`."""
+Constant: TypeAlias = Value | Pattern | tuple[str, ...] | frozenset[EntityUID] | Callable[..., Value]
+"""What fills a hole: a Cedar value, a `like` pattern, a path or field names, a set of entities ready for `in`, or an
+extension function."""
 
 
 @unique
@@ -47,6 +49,10 @@ class Form(Enum):
     SET = auto()  # elements
     RECORD = auto()  # names, then one value each
     CALL = auto()  # function name, then arguments
+    APPLY = auto()  # function, then arguments of the right number and types
+
+
+Operation: TypeAlias = UnaryOp | BinaryOp | Form
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,11 +124,15 @@ class IsIn(_Term):
 @final
 @dataclass(frozen=True, slots=True)
 class Apply(_Term):
-    """An operation that evaluates all operands, left to right."""
+    """An operation that evaluates all operands, left to right.
 
-    operation: UnaryOp | BinaryOp | Form
+    `sure`: a `GET` of an attribute that is known to be there. It follows from the terms around: no part in equality.
+    """
+
+    operation: Operation
     operands: "tuple[Term, ...]"
     type: Type
+    sure: bool = field(default=False, compare=False, kw_only=True)
 
 
 Term: TypeAlias = Hole | Truth | Input | All | Some | Choice | IsIn | Apply
@@ -140,3 +150,40 @@ def static_type(term: Term) -> Type:
         case Choice(_, consequent, alternative):
             first = static_type(consequent)
             return first if first is static_type(alternative) else Type.UNKNOWN
+
+
+def operands_of(term: Term) -> "tuple[Term, ...]":
+    """The terms directly under a term, in the order in which they would be evaluated."""
+    match term:
+        case Hole() | Truth() | Input():
+            return ()
+        case All(operands) | Some(operands) | Apply(_, operands):
+            return operands
+        case Choice(condition, consequent, alternative):
+            return condition, consequent, alternative
+        case IsIn(operand, entity_type, ancestor):
+            return operand, entity_type, ancestor
+        case _:
+            assert_never(term)
+
+
+def size(term: Term) -> int:
+    """How many terms there are in a term."""
+    return 1 + sum(map(size, operands_of(term)))
+
+
+def is_checked(term: Term) -> bool:
+    """Whether the type that the term has is a schema's, elements included, and not what an operation gives anyway."""
+    return isinstance(term, Apply) and term.operation in {Form.GET, BinaryOp.GET_TAG} and term.type is not Type.UNKNOWN
+
+
+def cannot_fail(term: Term) -> bool:
+    """Whether evaluation is certain to give a value."""
+    match term:
+        case Hole() | Truth() | Input():
+            return True
+        case Apply(Form.GET, (operand, _)):
+            of_record = is_checked(term) and static_type(operand) is Type.RECORD
+            return (term.sure or of_record) and cannot_fail(operand)
+        case _:
+            return False

@@ -6,13 +6,17 @@ Each example is a world: a policy set of 1 to 30 policies with links, a store, a
 """
 
 from typing import Final
+from unittest.mock import patch
 
 import pytest
 from cedarpy_worlds import answer, judge
 from hypothesis import given, settings
 from strategies import World, sampled_worlds, worlds
 
-from pdp.compiler.program import compile_policies
+from pdp.cedar.policy import PolicySet
+from pdp.compiler import rulebook
+from pdp.compiler.program import Program, compile_policies
+from pdp.compiler.rulebook import Rulebook
 from pdp.evaluate.authorize import applies, authorize
 
 POLICY_SETS: Final = max(2_000, settings.default.max_examples if settings.default else 0)
@@ -32,16 +36,24 @@ def test_they_agree_on_the_sample(part: int) -> None:
 
 def agree(world: World) -> None:
     """Fails unless all three have the same answer to every request of a world."""
-    program = compile_policies(world.policies)
+    one_by_one, fused = compile_policies(world.policies), fusing(world.policies)
+    with patch.object(rulebook, "FEW", 0):
+        indexed = fusing(world.policies)
     judged = judge(world.policies, world.entities, world.requests)
     for request, theirs in zip(world.requests, judged, strict=True):
         interpreted = authorize(request, world.policies, world.entities)
-        compiled = program.authorize(request, world.entities)
-        # Our own two agree to the letter of the messages; the Rust engine words them its own way.
-        assert compiled.decision is interpreted.decision
-        assert compiled.reasons == interpreted.reasons
-        assert sorted(compiled.errors, key=str) == sorted(interpreted.errors, key=str)
-        assert answer(compiled) == theirs
+        # Those that fuse make their code when they are asked first, and use it when they are asked again.
+        for program in (one_by_one, fused, fused, indexed, indexed):
+            compiled = program.authorize(request, world.entities)
+            # Our own two agree to the letter of the messages; the Rust engine words them its own way.
+            assert compiled.decision is interpreted.decision
+            assert compiled.reasons == interpreted.reasons
+            assert sorted(compiled.errors, key=str) == sorted(interpreted.errors, key=str)
+            assert answer(compiled) == theirs
+
+
+def fusing(policies: PolicySet) -> Program:
+    return Program(Rulebook(policies, fuse_after=1))
 
 
 @given(worlds())
@@ -54,7 +66,7 @@ def test_only_policies_whose_scope_applies_are_evaluated(world: World) -> None:
 
 @given(worlds())
 def test_skipping_is_leaving_out(world: World) -> None:
-    program = compile_policies(world.policies)
+    program = fusing(world.policies)
     ids = [policy.id for policy in world.policies.linked()]
     skipped = frozenset(ids[::2])
     for request in world.requests:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Iterator
+from operator import attrgetter
 from types import CodeType, FunctionType
 
 import pytest
@@ -13,6 +14,7 @@ from pdp.cedar.policy import Policy
 from pdp.cedar.source import Source
 from pdp.cedar.text.policies import parse_policies
 from pdp.cedar.values import EntityUID, Record
+from pdp.compiler import link
 from pdp.compiler.link import Linker
 from pdp.compiler.lower import PARAMETERS
 from pdp.compiler.operations import RUNTIME
@@ -85,7 +87,7 @@ def test_no_string_of_a_policy_is_in_generated_code(condition: str) -> None:
 
 def test_generated_code_has_no_builtins() -> None:
     linked = function(Linker(), when("context.a")[0])
-    assert linked.__builtins__ == {}
+    assert attrgetter("__builtins__")(linked) == {}
 
 
 def test_code_is_the_same_under_every_hash_seed() -> None:
@@ -93,6 +95,7 @@ def test_code_is_the_same_under_every_hash_seed() -> None:
 import sys
 from pdp.cedar.source import Source
 from pdp.cedar.text.policies import parse_policies
+from pdp.compiler import link
 from pdp.compiler.link import Linker
 def plain(constant):
     return repr(sorted(constant)) if isinstance(constant, frozenset) else repr(constant)
@@ -174,3 +177,12 @@ def test_a_linked_condition_decides() -> None:
 
     assert ask(True) is True
     assert ask(False) is False
+
+
+def test_codes_that_are_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "MOST_CODES", 3)
+    linker = Linker()
+    shapes = [f"context.a{' && context.a' * number}" for number in range(8)]
+    for policy in when(*shapes, *shapes):
+        function(linker, policy)
+        assert linker.shapes <= 3

@@ -14,6 +14,7 @@ from pdp.cedar.source import Source
 from pdp.cedar.text.policies import parse_policies
 from pdp.cedar.values import EntityUID, Record, Value
 from pdp.compiler.program import Program, compile_policies
+from pdp.compiler.rulebook import Rulebook
 from pdp.evaluate.authorize import authorize
 
 ALICE, READ, DOC = EntityUID("User", "alice"), EntityUID("Action", "read"), EntityUID("Doc", "1")
@@ -136,8 +137,22 @@ def test_a_defect_shows_the_policys_own_file_and_line() -> None:
             raise ZeroDivisionError
 
     texts = [f"permit(principal, action, resource)\nwhen {{ principal.n{i} == 1 }};" for i in range(2)]
-    compiled = program(*texts)
-    with pytest.raises(ZeroDivisionError) as caught:
-        compiled.authorize(ASK, Entities([Entity(ALICE, Broken())]), frozenset(("policy0",)))
-    (frame,) = [frame for frame in traceback.extract_tb(caught.tb) if frame.filename == "test.cedar"]
-    assert frame.lineno == 4
+    compiled = Program(Rulebook(policy_set(*texts), fuse_after=2))
+    store = Entities([Entity(ALICE, Broken())])
+    for _ in range(4):  # twice one by one and twice fused
+        for skip, line in ((frozenset(("policy0",)), 4), (frozenset(("policy1",)), 2)):
+            with pytest.raises(ZeroDivisionError) as caught:
+                compiled.authorize(ASK, store, skip)
+            (frame,) = [frame for frame in traceback.extract_tb(caught.tb) if frame.filename == "test.cedar"]
+            assert frame.lineno == line
+
+
+def test_a_defect_of_fused_code_alone_harms_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = Program(Rulebook(policy_set(PERMIT, ERRING_PERMIT), fuse_after=1))
+    expected = compiled.authorize(ASK, Entities())
+
+    def broken(*_: object) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(compiled._by_action[ASK.action], "decide", broken)
+    assert compiled.authorize(ASK, Entities()) == expected

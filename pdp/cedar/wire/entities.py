@@ -7,6 +7,7 @@
 """
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Final
 
 from pdp.cedar.entities import Entities, Entity
@@ -93,7 +94,13 @@ def _parents(json: Json, uid: EntityUID, path: Path) -> frozenset[EntityUID]:
                     (*path, index),
                     help="the parents of an action must be actions",
                 )
-    return frozenset(parents)
+    return _one_of_equal(frozenset(parents))
+
+
+@lru_cache(maxsize=4096)
+def _one_of_equal(parents: frozenset[EntityUID]) -> frozenset[EntityUID]:
+    """The set, or an equal one that was read lately: many entities are in the same groups, and sets are large."""
+    return parents
 
 
 def write_entities(entities: Iterable[Entity]) -> list[Json]:

@@ -9,6 +9,7 @@ An escape is an object with that one key and a payload of that shape (further ke
 other object is a record, whatever its keys. `null` and `{"__expr": "..."}` are refused.
 """
 
+from sys import intern
 from typing import Final, assert_never
 
 from pdp.cedar import ext
@@ -136,7 +137,7 @@ def read_entity_uid(json: Json, path: Path = ()) -> EntityUID:
             if isinstance(entity_type, str) and isinstance(id, str):
                 if not is_type_name(entity_type):
                     raise _bad_type_name(entity_type, (*path, "type"))
-                return EntityUID(entity_type, id)
+                return EntityUID(intern(entity_type), id)  # there are few types, and many entities of each
     raise FormError(
         f"expected an entity uid, found {describe(json)}",
         path,
