@@ -1,24 +1,63 @@
 """`python -m benchmarks NAME`: run one benchmark; `--help` of each says what it measures."""
 
 import argparse
+import inspect
+import sys
 from pathlib import Path
 
-from benchmarks import evaluator, language
+from benchmarks import compare, evaluator, language, load, memory, scale
+
+_DATA = Path("../shared/data/cedar")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     names = parser.add_subparsers(dest="name", required=True)
-    evaluating = names.add_parser("evaluator", help="one uncached decision, beside the Rust engine's own time")
-    reading = names.add_parser("language", help="parsing, validating and formatting, beside the Rust engine's binding")
-    for each in (evaluating, reading):
-        each.add_argument("--data", type=Path, default=Path("../shared/data/cedar"), help="folder of the Cedar data")
-        each.add_argument("--policies", type=Path, default=Path("policies"), help="folder of the sample world")
-        each.add_argument("--passes", type=int, default=5, help="times that everything is done (default 5)")
-        each.add_argument("--results", type=Path, default=Path("benchmarks/results"), help="where to write the JSON")
+
+    def benchmark(name: str, module: object, help: str) -> argparse.ArgumentParser:
+        sub = names.add_parser(name, help=help, description=inspect.getdoc(module), formatter_class=_Formatter)
+        sub.add_argument("--results", type=Path, default=Path("benchmarks/results"), help="where to write the figures")
+        return sub
+
+    for name, module, help in (
+        ("evaluator", evaluator, "one uncached decision, beside the Rust engine's own time"),
+        ("language", language, "parsing, validating and formatting, beside the Rust engine's binding"),
+    ):
+        sub = benchmark(name, module, help)
+        sub.add_argument("--data", type=Path, default=_DATA, help="folder of the Cedar data")
+        sub.add_argument("--policies", type=Path, default=Path("policies"), help="folder of the sample world")
+        sub.add_argument("--passes", type=int, default=5, help="passes over everything in each turn (default 5)")
+    sub = benchmark("scale", scale, "a decision among 100 to 1,000,000 policies")
+    sub.add_argument("--most", type=int, default=1_000_000, help="policies at most (default 1,000,000)")
+    sub.add_argument("--passes", type=int, default=40, help="times that every request is decided (default 40)")
+    sub = benchmark("load", load, "loading links, and changing them while decisions are made")
+    sub.add_argument("--links", type=int, default=1_000_000, help="links at most (default 1,000,000)")
+    sub = benchmark("memory", memory, "bytes for each link and each entity")
+    sub.add_argument("--count", type=int, default=1_000_000, help="of each (default 1,000,000)")
+    sub = names.add_parser(
+        "compare", help="what became slower between two results", description=inspect.getdoc(compare)
+    )
+    sub.add_argument("before", type=Path)
+    sub.add_argument("after", type=Path)
+    sub.add_argument("--tolerance", type=float, default=0.1, help="change that is no regression (default 0.1)")
     arguments = parser.parse_args()
-    run = {"evaluator": evaluator.run, "language": language.run}[arguments.name]
-    run(arguments.data, arguments.policies, arguments.passes, arguments.results)
+    match arguments.name:
+        case "evaluator":
+            evaluator.run(arguments.data, arguments.policies, arguments.passes, arguments.results)
+        case "language":
+            language.run(arguments.data, arguments.policies, arguments.passes, arguments.results)
+        case "scale":
+            scale.run(arguments.most, arguments.passes, arguments.results)
+        case "load":
+            load.run(arguments.links, arguments.results)
+        case "memory":
+            memory.run(arguments.count, arguments.results)
+        case _:
+            sys.exit(compare.run(arguments.before, arguments.after, arguments.tolerance))
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Keeps the lines of the modules' docstrings."""
 
 
 if __name__ == "__main__":

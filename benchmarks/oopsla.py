@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.workload import Workload
-from pdp.cedar.entities import Entities, Entity
+from pdp.cedar.api import parse_json_schema
+from pdp.cedar.entities import Entities
 from pdp.cedar.policy import Link, PolicySet, Slot
 from pdp.cedar.request import Request
 from pdp.cedar.source import Source
 from pdp.cedar.text.policies import parse_policies
-from pdp.cedar.values import EntityUID, Record
+from pdp.cedar.values import Record
 from pdp.cedar.wire.entities import read_entities
 from pdp.cedar.wire.values import read_entity_uid, read_value
 
@@ -24,7 +25,7 @@ def workloads(data: Path, app: str, size: int) -> Iterator[Workload]:
     folder = data / "oopsla" / app
     text = (folder / "policies.cedar").read_text(encoding="utf-8")
     policies = parse_policies(Source(f"{app}/policies.cedar", text))
-    actions = tuple(_actions(json.loads((folder / "schema.cedarschema.json").read_text(encoding="utf-8"))))
+    schema = parse_json_schema((folder / "schema.cedarschema.json").read_text(encoding="utf-8"))
     with gzip.open(folder / f"n{size:02}.json.gz", "rt", encoding="utf-8") as file:
         document = json.load(file)
     for hierarchy in document["hierarchies"]:
@@ -36,17 +37,11 @@ def workloads(data: Path, app: str, size: int) -> Iterator[Workload]:
             seed=hierarchy["seed"],
             text=text,
             policies=PolicySet(policies, links),
-            entities=Entities((*actions, *stored)),
+            entities=Entities((*schema.action_entities(), *stored)),
             requests=[_request(request) for request in hierarchy["requests"]],
             expected=expected,
+            schema=schema,
         )
-
-
-def _actions(schema: dict[str, Any]) -> Iterator[Entity]:
-    """The action entities that the schema declares; these applications have one namespace, the empty one."""
-    for name, action in schema[""]["actions"].items():
-        parents = frozenset(EntityUID("Action", parent["id"]) for parent in action.get("memberOf") or ())
-        yield Entity(EntityUID("Action", name), parents=parents)
 
 
 def _link(link: dict[str, Any]) -> Link:

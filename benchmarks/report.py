@@ -8,11 +8,57 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+
+_WIDTH: Final = 118
 
 
-def percentile(ordered: Sequence[float], percent: int) -> float:
+def console() -> Console:
+    """Where tables go; as wide as one needs when nobody looks."""
+    terminal = Console()
+    return terminal if terminal.is_terminal else Console(width=_WIDTH)
+
+
+def percentile(ordered: Sequence[float], percent: float) -> float:
     """The value below which `percent` of the ordered samples lie."""
-    return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)]
+    return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
+
+
+def summary(samples: Sequence[int]) -> dict[str, float]:
+    """Percentiles and mean of nanoseconds, and how many such operations a second one thread does."""
+    ordered = sorted(samples)
+    mean = sum(ordered) / len(ordered)
+    return {
+        "p50": percentile(ordered, 50),
+        "p90": percentile(ordered, 90),
+        "p99": percentile(ordered, 99),
+        "p99.9": percentile(ordered, 99.9),
+        "mean": round(mean),
+        "ops_per_s": round(1e9 / mean),
+    }
+
+
+def whole_microseconds(samples: Sequence[int]) -> dict[str, float]:
+    """As `summary`, of times that were cut off to whole microseconds.
+
+    The median is interpolated within its microsecond, and the mean has half of one added, which is what the cut takes
+    away on average.
+    """
+    ordered = sorted(samples)
+    sums = summary(ordered)
+    whole = int(sums["p50"])
+    below, at = sum(time < whole for time in ordered), ordered.count(whole)
+    sums["p50_reported"] = whole
+    sums["p50"] = round(whole + (len(ordered) / 2 - below) / at * 1000)
+    sums["mean"] += 500
+    return sums
+
+
+def microseconds(nanoseconds: float) -> str:
+    """For a table."""
+    return f"{nanoseconds / 1000:,.2f}" if nanoseconds < 1_000_000 else f"{nanoseconds / 1000:,.0f}"
 
 
 def machine() -> dict[str, object]:
@@ -37,11 +83,11 @@ def _processor() -> str:
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def write(folder: Path, name: str, figures: object) -> Path:
+def write(folder: Path, name: str, figures: Sequence[dict[str, Any]]) -> Path:
     """A JSON file of figures with the machine and the date; gives its path."""
     folder.mkdir(parents=True, exist_ok=True)
     now = datetime.now(UTC)
     path = folder / f"{name}-{now:%Y%m%dT%H%M%SZ}.json"
     content = {"benchmark": name, "date": now.isoformat(timespec="seconds"), "machine": machine(), "figures": figures}
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return path

@@ -36,6 +36,7 @@ def workload(directory: Path) -> Workload:
         entities=world.facts.entities,
         requests=requests,
         expected=[(answer.decision.value, answer.reasons) for answer in answers],
+        schema=world.schema,
     )
 
 
