@@ -27,8 +27,8 @@ from pdp.config import (
     load_config,
     read_config,
 )
+from pdp.config.doors import AuthzenConfig, ForwardAuthConfig, KubernetesConfig
 from pdp.documents import DocumentError
-from pdp.door_config import AuthzenConfig, ForwardAuthConfig, KubernetesConfig
 
 BASE = Path("/etc/pdp")
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000

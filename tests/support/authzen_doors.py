@@ -12,8 +12,8 @@ from http_worlds import AUTHZEN, URL, write_records_world
 from pdp.cedar.entities import Entity
 from pdp.cedar.values import EntityUID, Value
 from pdp.config import load_config
+from pdp.config.doors import AuthzenConfig
 from pdp.context.files import load_facts
-from pdp.door_config import AuthzenConfig
 from pdp.engine.chain import build_chain
 from pdp.engine.decider import CheckRequest, Decider, Verdict
 from pdp.engine.snapshot import CurrentWorld, World, build_world

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from pdp.cedar.schema.model import Schema
 from pdp.clock import Clock
 from pdp.config import Config
-from pdp.door_config import AuthzenConfig, ForwardAuthConfig, KubernetesConfig
+from pdp.config.doors import AuthzenConfig, ForwardAuthConfig, KubernetesConfig
 from pdp.engine.decider import Decider
 from pdp.engine.snapshot import CurrentWorld
 from pdp.inventory.routes import RouteTable

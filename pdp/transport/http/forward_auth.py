@@ -24,7 +24,7 @@ from typing import Final, final
 from urllib.parse import parse_qsl
 
 from pdp.cedar.response import Decision
-from pdp.door_config import ForwardAuthConfig
+from pdp.config.doors import ForwardAuthConfig
 from pdp.engine.decider import Decider, ReasonClass, Verdict, deny
 from pdp.inventory.routes import RouteTable
 from pdp.transport.authentication import Authentication

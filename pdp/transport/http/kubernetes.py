@@ -34,7 +34,7 @@ from pdp.cedar.entities import Entity
 from pdp.cedar.response import Decision
 from pdp.cedar.schema.model import Schema
 from pdp.cedar.values import EntityUID, Record, Set, Value
-from pdp.door_config import NO_OPINION, KubernetesConfig
+from pdp.config.doors import NO_OPINION, KubernetesConfig
 from pdp.engine.decider import CheckRequest, Decider, ReasonClass, Verdict, deny
 from pdp.transport.authentication import Authentication
 from pdp.transport.errors import CallRefused, MessageError, NotReady

@@ -12,7 +12,7 @@ from doors import ALICE, FakeDecider, an_allow
 from pdp.cedar.policy import Effect
 from pdp.cedar.response import Decision
 from pdp.cedar.values import EntityUID, IPAddr, Record
-from pdp.door_config import ForwardAuthConfig
+from pdp.config.doors import ForwardAuthConfig
 from pdp.engine.decider import DeterminingPolicy, Obligation, ReasonClass, Verdict, deny
 from pdp.telemetry.metrics import Metrics
 from pdp.transport.authentication import Authentication

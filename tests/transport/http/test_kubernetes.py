@@ -16,8 +16,8 @@ from json_mutants import json_mutants
 
 from pdp.cedar.values import EntityUID, Record, Set
 from pdp.config import load_config
+from pdp.config.doors import KubernetesConfig
 from pdp.context.files import load_facts
-from pdp.door_config import KubernetesConfig
 from pdp.engine.chain import build_chain
 from pdp.engine.decider import Decider, ReasonClass, deny
 from pdp.engine.snapshot import CurrentWorld, World, build_world

@@ -24,7 +24,7 @@ from pdp.cedar.schema.types import RecordType, Type
 from pdp.cedar.schema.typing import read_fields, read_typed
 from pdp.cedar.values import EMPTY_RECORD, EntityUID, Record, Value, brief
 from pdp.cedar.wire.strict_json import FormError, Json, Path
-from pdp.door_config import AuthzenConfig
+from pdp.config.doors import AuthzenConfig
 from pdp.engine.decider import CheckRequest
 from pdp.engine.enrich import OWNED
 from pdp.transport.errors import CallRefused

@@ -7,7 +7,7 @@ import pytest
 from authzen_doors import ALICE, CONFIG, LOCAL, Doors
 
 from pdp.cedar.values import EntityUID, IPAddr, Record
-from pdp.door_config import AuthzenConfig
+from pdp.config.doors import AuthzenConfig
 from pdp.engine.decider import CheckRequest
 from pdp.transport.errors import CallRefused
 from pdp.transport.http.authzen.callers import Caller

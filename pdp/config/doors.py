@@ -1,4 +1,4 @@
-"""The configuration of the doors that speak HTTP; `config` says where its sections stand.
+"""The configuration of the doors that speak HTTP; `config.reading` says where its sections stand.
 
 Each section is there or not, and so is its door: nothing is served by default.
 """
