@@ -61,10 +61,10 @@ class Entities:
                     uid=entity.uid,
                     help="keep one entry for each entity",
                 )
-        closure = _close({uid: entity.parents for uid, entity in given.items()})
+        closure = close_hierarchy({uid: entity.parents for uid, entity in given.items()}, {})
         # Many entities are in the same groups: equal sets are kept once.
         kept: dict[frozenset[EntityUID], frozenset[EntityUID]] = {}
-        self._by_uid: dict[EntityUID, Entity] = {
+        self._by_uid: Mapping[EntityUID, Entity] = {
             uid: Entity(
                 uid,
                 entity.attrs,
@@ -74,8 +74,16 @@ class Entities:
             )
             for uid, entity in given.items()
         }
-        self._overlay: dict[EntityUID, Entity] = {}
+        self._overlay: Mapping[EntityUID, Entity] = {}
         self.lookup = self._by_uid.get
+
+    @classmethod
+    def of_closed(cls, by_uid: Mapping[EntityUID, Entity]) -> "Entities":
+        """A store over entities whose ancestors are closed already. The mapping is kept and must not change."""
+        store = cls()
+        store._by_uid = by_uid
+        store.lookup = by_uid.get
+        return store
 
     def get(self, uid: EntityUID) -> Entity | None:
         """The entity, or None when the store does not hold it."""
@@ -103,18 +111,23 @@ class Entities:
         return layered
 
     def __iter__(self) -> Iterator[Entity]:
-        return iter((self._by_uid | self._overlay).values())
+        return iter({**self._by_uid, **self._overlay}.values() if self._overlay else self._by_uid.values())
 
     def __len__(self) -> int:
-        return len(self._by_uid.keys() | self._overlay.keys())
+        return len(self._by_uid) + sum(uid not in self._by_uid for uid in self._overlay)
 
     def __contains__(self, uid: EntityUID) -> bool:
         return self.lookup(uid) is not None
 
 
-def _close(parents: Mapping[EntityUID, frozenset[EntityUID]]) -> dict[EntityUID, frozenset[EntityUID]]:
-    """Ancestors of every uid, depth first without recursion: a chain may be as long as the store."""
-    closed: dict[EntityUID, frozenset[EntityUID]] = {}
+def close_hierarchy(
+    parents: Mapping[EntityUID, frozenset[EntityUID]], known: Mapping[EntityUID, frozenset[EntityUID]]
+) -> dict[EntityUID, frozenset[EntityUID]]:
+    """Ancestors of every uid of `parents`, and those that are `known`. Raises EntityError as `Entities` does.
+
+    Depth first without recursion: a chain may be as long as the store.
+    """
+    closed = dict(known)
     total = 0
     for root in parents:
         if root in closed:

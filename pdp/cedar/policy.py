@@ -111,10 +111,13 @@ class Condition:
     span: Span | None = field(default=None, compare=False, repr=False)
 
 
-@final
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A static policy or a template. An annotation without a value (`@name`) holds None and reads as ""."""
+    """A static policy or a template. An annotation without a value (`@name`) holds None and reads as "".
+
+    Not final for one reason: a policy of a built bundle (`pdp.policies.built`) reads its scope and its conditions when
+    they are asked for. It is equal to the policy that was parsed, and nothing else may be told from it.
+    """
 
     id: str
     effect: Effect
@@ -184,12 +187,30 @@ class PolicySet:
         """Raises PolicySetError for a duplicate id, an unknown template, or values that do not fit."""
         self.static: dict[str, Policy] = {}
         self.templates: dict[str, Policy] = {}
-        self.links: dict[str, Link] = {}
+        self.links: Mapping[str, Link] = {}
         for policy in policies:
             self._refuse_duplicate(policy)
             (self.templates if policy.is_template else self.static)[policy.id] = policy
+        given: dict[str, Link] = {}
         for link in links:
-            self._add_link(link)
+            if link.id in given:
+                raise _duplicate_link(link)
+            self.check_link(link)
+            given[link.id] = link
+        self.links = given
+
+    @classmethod
+    def of(cls, static: dict[str, Policy], templates: dict[str, Policy]) -> "PolicySet":
+        """Policies that are known to be one set already, static ones and templates by id."""
+        made = cls()
+        made.static, made.templates = static, templates
+        return made
+
+    def with_links(self, links: Mapping[str, Link]) -> "PolicySet":
+        """The same policies with these links by their ids, each of which `check_link` has accepted."""
+        made = PolicySet.of(self.static, self.templates)
+        made.links = links
+        return made
 
     def _refuse_duplicate(self, policy: Policy) -> None:
         first = self.static.get(policy.id) or self.templates.get(policy.id)
@@ -205,9 +226,10 @@ class PolicySet:
             help=f"give each policy its own id{where}",
         )
 
-    def _add_link(self, link: Link) -> None:
-        if link.id in self.static or link.id in self.templates or link.id in self.links:
-            raise PolicySetError(f"duplicate policy id `{link.id}`", help="give each link an id of its own")
+    def check_link(self, link: Link) -> None:
+        """Returns if a link could be one of this set. Raises PolicySetError for an unknown template or a taken id."""
+        if link.id in self.static or link.id in self.templates:
+            raise _duplicate_link(link)
         template = self.templates.get(link.template_id)
         if template is None:
             known = "a policy without slots" if link.template_id in self.static else "not in the policy set"
@@ -216,7 +238,6 @@ class PolicySet:
                 help="link a policy whose scope has `?principal` or `?resource`",
             )
         template.fill(link.id, link.values)
-        self.links[link.id] = link
 
     def linked(self) -> Iterator[Policy]:
         """Every policy that takes part in a decision: the static ones, then the links filled in."""
@@ -236,3 +257,7 @@ class PolicySet:
         )
 
     __hash__ = None  # type: ignore[assignment]  # equality is structural and the parts are dicts
+
+
+def _duplicate_link(link: Link) -> PolicySetError:
+    return PolicySetError(f"duplicate policy id `{link.id}`", help="give each link an id of its own")

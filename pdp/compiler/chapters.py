@@ -7,6 +7,8 @@ from pdp.cedar.policy import ActionIn, ActionScope, ScopeAny, ScopeEq
 from pdp.cedar.values import EntityUID
 from pdp.compiler.rules import Chapter
 
+_NO_CHAPTERS: Final[dict[Chapter, None]] = {}
+
 
 @final
 class Chapters:
@@ -17,7 +19,7 @@ class Chapters:
     def __init__(self) -> None:
         self._by_scope: Final[dict[ActionScope, Chapter]] = {}
         # Chapters of `in` by each entity named. `_members` repeats the keys: two sets meet without hashing anew.
-        self._by_member: Final[dict[EntityUID, tuple[Chapter, ...]]] = {}
+        self._by_member: Final[dict[EntityUID, dict[Chapter, None]]] = {}
         self._members: Final[set[EntityUID]] = set()
 
     @property
@@ -31,7 +33,7 @@ class Chapters:
         if chapter is None:
             chapter = self._by_scope[scope] = Chapter(scope)
             for member in _members(scope):
-                self._by_member[member] = (*self._by_member.get(member, ()), chapter)
+                self._by_member.setdefault(member, {})[chapter] = None
                 self._members.add(member)
         return chapter
 
@@ -39,10 +41,9 @@ class Chapters:
         """Forget a chapter that has no rules left."""
         del self._by_scope[chapter.scope]
         for member in _members(chapter.scope):
-            left = tuple([other for other in self._by_member[member] if other is not chapter])
-            if left:
-                self._by_member[member] = left
-            else:
+            chapters = self._by_member[member]
+            del chapters[chapter]
+            if not chapters:
                 del self._by_member[member]
                 self._members.discard(member)
 
@@ -54,7 +55,7 @@ class Chapters:
             if chapter is not None:
                 found[chapter] = None
         for member in (action, *(self._members & ancestors)):
-            found |= dict.fromkeys(self._by_member.get(member, ()))
+            found |= self._by_member.get(member, _NO_CHAPTERS)
         return tuple(found)
 
 

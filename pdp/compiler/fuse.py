@@ -48,8 +48,10 @@ class Failed:
 def note(
     failed: list[tuple[int, EvaluationError]] | None, place: int, error: EvaluationError
 ) -> list[tuple[int, EvaluationError]]:
-    """The errors so far and one more."""
-    return [*(failed or ()), (place, error)]
+    """The errors so far and one more, without its traceback: that has the frame in which they are kept, and so would
+    keep them, the question and the policies until the garbage collector comes by.
+    """
+    return [*(failed or ()), (place, error.with_traceback(None))]
 
 
 def fuse(terms: Sequence[Term], holes: int) -> ast.Module:

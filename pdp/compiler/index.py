@@ -58,26 +58,20 @@ class Leaf:
 
     def __init__(self, uid: EntityUID, rules: Sequence[Rule]) -> None:
         self.uid: Final = uid
-        self._rules: Final[dict[Chapter, list[Rule]]] = {}
+        self._rules: Final[dict[Chapter, dict[Rule, None]]] = {}
         for rule in rules:
             self.add(rule)
 
     def add(self, rule: Rule) -> None:
         """Put a rule in."""
-        chapter = rule.body.chapter
-        rules = self._rules.get(chapter)
-        if rules is None:
-            self._rules[chapter] = [rule]
-        else:
-            rules.append(rule)
+        self._rules.setdefault(rule.body.chapter, {})[rule] = None
 
     def discard(self, rule: Rule) -> bool:
         """Take a rule out; says whether any is left."""
         chapter = rule.body.chapter
-        left = [other for other in self._rules[chapter] if other is not rule]
-        if left:
-            self._rules[chapter] = left
-        else:
+        rules = self._rules[chapter]
+        del rules[rule]
+        if not rules:
             del self._rules[chapter]
         return bool(self._rules)
 

@@ -5,27 +5,25 @@ business. So a link needs neither code nor a function of its own.
 """
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import CodeType, FunctionType
 from typing import Any, Final, TypeAlias, TypeVar, final
 
-from pdp.cedar.errors import EvaluationError
+from pdp.cedar.errors import EvaluationError, PolicySetError
 from pdp.cedar.policy import Policy
 from pdp.compiler.building import locator
 from pdp.compiler.fold import Folded, FoldedTogether, fold
 from pdp.compiler.fuse import Failed, fuse, note
+from pdp.compiler.limits import MAX_TERMS, MOST_CODES
 from pdp.compiler.lower import lower
 from pdp.compiler.operations import RUNTIME
 from pdp.compiler.rules import ConditionFunction
-from pdp.compiler.terms import Term, Truth
+from pdp.compiler.terms import Constant, Term, Truth, size
 
 Shape = TypeVar("Shape")
 
 DecideFunction: TypeAlias = "Callable[..., int | Failed]"
 """Called with `fuse.DECIDE_PARAMETERS`."""
-
-MOST_CODES: Final = 10_000
-"""Code objects of each kind that are kept to be shared; when there are more, sharing begins anew."""
 
 _NO_SOURCE: Final = "<policy>"
 _FUSED: Final = "<policies>"
@@ -55,27 +53,37 @@ class Linker:
 
         Code shared by several policies carries the places of the first; `link_located` gives the policy's own.
         """
+        unbound = self.compile(policy)
+        return None if unbound is None else self.bind(*unbound)
+
+    def compile(self, policy: Policy) -> tuple[CodeType, tuple[Constant, ...]] | None:
+        """The code of a policy's conditions and what it is to be bound to, as `link` does; None if they always hold.
+
+        Raises PolicySetError for conditions that are too large.
+        """
         folded = fold(policy.conditions)
         if isinstance(folded.term, Truth) and folded.term.value:
             return None
         code = self._codes.get(folded.term)
         if code is None:
+            _refuse_large(folded.term, policy)
             code = _keep(self._codes, folded.term, _compile_condition(folded, policy))
-        return self._bind(code, folded.constants)
+        return code, folded.constants
 
     def link_located(self, policy: Policy) -> ConditionFunction:
         """As `link`, with code of the policy's own: a traceback through it shows this policy's file and line."""
         folded = fold(policy.conditions)
-        return self._bind(_compile_condition(folded, policy), folded.constants)
+        return self.bind(_compile_condition(folded, policy), folded.constants)
 
     def link_together(self, folded: FoldedTogether) -> DecideFunction:
         """One function for the conditions of several policies; see `fuse`."""
         code = self._fused.get(folded.terms)
         if code is None:
             code = _keep(self._fused, folded.terms, _compile(fuse(folded.terms, len(folded.constants)), _FUSED))
-        return self._bind(code, folded.constants)
+        return self.bind(code, folded.constants)
 
-    def _bind(self, code: CodeType, constants: tuple[Any, ...]) -> Callable[..., Any]:
+    def bind(self, code: CodeType, constants: Iterable[Constant]) -> Callable[..., Any]:
+        """The function of some code, given what fills its holes."""
         function: Callable[..., Any] = FunctionType(code, self._globals)(*constants)
         return function
 
@@ -85,6 +93,17 @@ def _keep(codes: dict[Shape, CodeType], shape: Shape, code: CodeType) -> CodeTyp
         codes.clear()
     codes[shape] = code
     return code
+
+
+def _refuse_large(term: Term, policy: Policy) -> None:
+    terms = size(term)
+    if terms > MAX_TERMS:
+        raise PolicySetError(
+            f"the conditions of the policy `{policy.id}` are too large: {terms} terms, and {MAX_TERMS} is the limit",
+            span=policy.span,
+            source=policy.source,
+            help="make several policies of it; or name what is compared in one set, which is one term",
+        )
 
 
 def _compile_condition(folded: Folded, policy: Policy) -> CodeType:

@@ -5,11 +5,9 @@ from typing import Final, NamedTuple, final
 
 from pdp.cedar.errors import EvaluationError
 from pdp.cedar.response import PolicyError, Response
+from pdp.compiler.limits import MOST_RESPONSES
 from pdp.compiler.rules import Rule
 from pdp.evaluate.authorize import combine
-
-MOST_RESPONSES: Final = 16_384
-"""Responses that are kept, for each decision."""
 
 
 class Outcome(NamedTuple):

@@ -1,11 +1,12 @@
 """Plans: what a kind of request must look at, found once and not at each request.
 
-A plan is made when an action is first asked about. When it has been asked often, its wide rules are fused into one
-function; until then they are evaluated one by one. So code is made for the questions that are asked, and whoever asks
-unusual ones cannot make the compiler work for each.
+A plan is made when an action is first asked about: it is a list of rules, and they are evaluated one by one. For the
+questions that a schema declares, whoever publishes a program has these rules fused into one function beforehand
+(`Plans.preparing`). To fuse some costs as much as thousands of decisions: no request waits for it, and whoever asks
+unusual questions cannot make the compiler work for each.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Final, final
 
@@ -17,6 +18,7 @@ from pdp.cedar.values import EntityUID
 from pdp.compiler.chapters import Chapters
 from pdp.compiler.fold import FoldedTogether, fold_together
 from pdp.compiler.fuse import Failed
+from pdp.compiler.limits import MOST_FUSED_RULES, MOST_FUSED_TERMS, MOST_OUTCOMES, MOST_PLANS, MOST_PREPARED
 from pdp.compiler.link import DecideFunction, Linker
 from pdp.compiler.outcome import Outcome, policy_error, respond
 from pdp.compiler.rules import FEW, Chapter, Rule
@@ -25,25 +27,9 @@ from pdp.compiler.static_types import StaticTypes
 from pdp.compiler.terms import Truth, Type, size
 from pdp.evaluate.operators import Lookup
 
-OFTEN: Final = 32
-"""How often a plan is used before its rules are fused: to fuse them costs as much as some thousand decisions."""
-
 WORTH_TYPING: Final = 8
 """Reads of attributes in a plan's rules, from which on a schema's types are used. Below, to tell the types of principal
 and resource apart costs more than the tests that it saves."""
-
-MOST_PLANS: Final = 1024
-"""Plans that are kept, by action, and by types for each action. Whoever asks chooses both: there must be a bound."""
-
-MOST_FUSED_RULES: Final = 64
-MOST_FUSED_TERMS: Final = 4096
-"""Rules in one function, and terms in them. More are evaluated one by one: such code is slow to make."""
-
-MOST_PREPARED: Final = 512
-"""Plans that `Plans.prepare` makes code for."""
-
-MOST_OUTCOMES: Final = 1024
-"""Combinations of satisfied rules whose outcome is kept with a plan."""
 
 _NO_GROUPS: Final[frozenset[EntityUID]] = frozenset()
 
@@ -85,6 +71,7 @@ class Plan:
         chapters: frozenset[Chapter],
         rules: tuple[Rule, ...],
         few: tuple[Rule, ...] | None,
+        narrow: bool,
         interest: Interest,
     ) -> None:
         self._plans: Final = plans
@@ -96,8 +83,8 @@ class Plan:
         self._fused: tuple[Rule, ...] = ()
         self.chapters: Final = chapters
         self.rules: Final = rules
-        self.narrow: Final = any(chapter.narrow for chapter in chapters)
-        self.beyond: Final = self.narrow and few is None
+        self.narrow: Final = narrow
+        self.beyond: Final = narrow and few is None
         self.decide: DecideFunction | None = None
         self.outcomes: Final[dict[int | Failed, Outcome]] = {}
         self.is_checked: Final = interest.action_groups
@@ -128,13 +115,14 @@ class Plan:
     def _narrowed(self, principal_type: str | None, resource_type: str | None) -> "Plan":
         situation = Situation(self._situation.action, self._situation.groups, principal_type, resource_type)
         rules = tuple([rule for rule in self.rules if situation.suits(rule.body.principal, rule.body.resource)])
-        return Plan(self._plans, situation, self.chapters, rules, self._few, INDIFFERENT)
+        return Plan(self._plans, situation, self.chapters, rules, self._few, self.narrow, INDIFFERENT)
 
     def use(self) -> tuple[Rule, ...]:
-        """The rules, to be evaluated one by one, for there is no `decide` yet."""
-        used = self._used = self._used + 1
-        if used == self._plans.fuse_after:
-            self.fuse()
+        """The rules, to be evaluated one by one, for there is no `decide`."""
+        if self._plans.fuse_after is not None:
+            used = self._used = self._used + 1
+            if used == self._plans.fuse_after:
+                self.fuse()
         return self.rules
 
     def fuse(self) -> None:
@@ -176,7 +164,7 @@ class Plans:
     """The plans of all versions of a rulebook for which the same ones will do; `version` is one of them."""
 
     def __init__(
-        self, chapters: Chapters, version: int, linker: Linker, static_types: StaticTypes | None, fuse_after: int
+        self, chapters: Chapters, version: int, linker: Linker, static_types: StaticTypes | None, fuse_after: int | None
     ) -> None:
         self._chapters: Final = chapters
         self._static_types: Final = static_types
@@ -197,8 +185,8 @@ class Plans:
         plan.entity = entity
         return plan
 
-    def prepare(self, schema: Schema, lookup: Lookup) -> None:
-        """Make code for the kinds of question that a schema declares, so that it need not be made as they are asked."""
+    def preparing(self, schema: Schema, lookup: Lookup) -> Generator[None, None, None]:
+        """Make code for the kinds of question that a schema declares, one at each step, and not when they are asked."""
         kinds = (
             (uid, principal, resource)
             for uid, action in schema.actions.items()
@@ -209,6 +197,7 @@ class Plans:
             plan = self.open(uid, lookup).variant(principal, resource)
             if plan.decide is None:
                 plan.fuse()
+                yield
 
     def types(self, policies: Iterable[Sequence[Condition]], situation: Situation) -> Mapping[int, Type]:
         """Types of what is in the conditions of some policies, if there is a schema to say so; see `StaticTypes.of`."""
@@ -220,14 +209,18 @@ class Plans:
 
     def _plan(self, action: EntityUID, groups: frozenset[EntityUID]) -> Plan:
         chapters = self._chapters.under(action, groups)
-        rules = self._in_force(rule for chapter in chapters for rule in chapter.wide)
-        few = self._few([chapter.few for chapter in chapters])
+        rules = self._in_force(rule for chapter in chapters for rule in tuple(chapter.wide))
+        named = [chapter.few for chapter in chapters]
+        few = self._few(named)
+        # INVARIANT: where there are not only a few, the index is asked even if it is empty now: rules come and go there
+        # and the plan stays.
+        narrow = any(rules is None or rules for rules in named)
         interest = united([rule.body.interest for rule in (*rules, *(few or ()))])
         if self._chapters.ask_groups:
             interest += Interest(action_groups=True)
         if self._static_types is not None and interest.reads >= WORTH_TYPING:
             interest += self._static_types.interest(action)
-        return Plan(self, Situation(action, groups, None, None), frozenset(chapters), rules, few, interest)
+        return Plan(self, Situation(action, groups, None, None), frozenset(chapters), rules, few, narrow, interest)
 
     def _few(self, named: Sequence[Sequence[Rule] | None]) -> tuple[Rule, ...] | None:
         """The rules that name an entity, if there are few; `named` has them by chapter, None where there are more."""

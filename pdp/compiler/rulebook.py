@@ -5,46 +5,35 @@ To add one is to put it where it belongs, in force from the next version on; to 
 So both cost the same however many rules there are, a view takes no copy, and the view of an earlier version answers as
 it did. Rules that have ended are taken out when no view is left that could see them.
 
-Readers take no lock and never wait. Writers wait for each other only.
+Readers take no lock and never wait. Writers wait for each other only. What is kept of the past is what views that
+live can see.
 """
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator, Mapping
 from threading import Lock
 from typing import Final, final
-from weakref import WeakValueDictionary
 
 from pdp.cedar.errors import PolicySetError
-from pdp.cedar.policy import Link, Policy, PolicySet, Slot
+from pdp.cedar.policy import ActionIn, Link, Policy, PolicySet, Slot
 from pdp.cedar.schema.model import Schema
 from pdp.cedar.values import EntityUID
 from pdp.compiler.chapters import Chapters
 from pdp.compiler.index import Index
-from pdp.compiler.lift import lift
+from pdp.compiler.limits import MAX_ACTIONS, MAX_RULES, MOST_POLICIES
 from pdp.compiler.link import Linker
 from pdp.compiler.outcome import Responses
-from pdp.compiler.plan import OFTEN, Plans
+from pdp.compiler.plan import Plans
+from pdp.compiler.precompiled import Precompiled, precompile
 from pdp.compiler.rules import FEW, Body, Rule
 from pdp.compiler.static_types import StaticTypes
+from pdp.compiler.views import View, Views
 
 _SWEPT: Final = 4
-"""Ended rules that a change takes out, at most. More than one, so that they do not pile up behind a view that lived."""
-
-MOST_POLICIES: Final = 4_096
-"""Policies that links stand for and that are kept: whoever explains a decision asks for the same few again."""
+"""Ended rules that a change looks at, to take them out. More than one, so that they do not pile up."""
 
 _NO_VALUES: Final[Mapping[Slot, EntityUID]] = {}
-
-
-@final
-class View:
-    """The rulebook at one version. As long as it lives, nothing that it can see is taken out."""
-
-    __slots__ = ("__weakref__", "plans", "version")
-
-    def __init__(self, version: int, plans: Plans) -> None:
-        self.version: Final = version
-        self.plans: Final = plans
 
 
 @final
@@ -64,14 +53,20 @@ class Rulebook:
     """Policies, templates and links under one space of ids, compiled and indexed as they come.
 
     With a `schema`, code leaves out the tests that cannot fail in policies that are valid by it; whoever asks must then
-    see to it that the request and all entities conform. `fuse_after` is how often one kind of question is answered
-    before code is made for it (`plan`).
+    see to it that the request and all entities conform. Code for whole kinds of question is made by `Program.prepare`;
+    with `fuse_after`, also by the request that is the so-manieth of its kind, which waits for it (`plan`). A `linker`
+    that another rulebook has, or had, shares the code that it has made.
     """
 
     def __init__(
-        self, policies: PolicySet | None = None, *, schema: Schema | None = None, fuse_after: int = OFTEN
+        self,
+        policies: PolicySet | None = None,
+        *,
+        schema: Schema | None = None,
+        fuse_after: int | None = None,
+        linker: Linker | None = None,
     ) -> None:
-        self.linker: Final = Linker()
+        self.linker: Final = Linker() if linker is None else linker
         self.index: Final = Index()
         self.responses: Final = Responses()
         self._chapters: Final = Chapters()
@@ -86,7 +81,7 @@ class Rulebook:
         # guarded by: _lock
         self._templates: Final[dict[str, _Template]] = {}
         self._ended: Final[deque[Rule]] = deque()
-        self._views: Final[WeakValueDictionary[int, View]] = WeakValueDictionary()
+        self._views: Final = Views()
         self._version = 0
         self._next = 1
         self._changed = False
@@ -108,10 +103,7 @@ class Rulebook:
                 self._changed = False
                 self._version = self._next
                 self._next += 1
-            view = self._views.get(self._version)
-            if view is None:
-                view = self._views[self._version] = View(self._version, self._plans)
-            return view
+            return self._views.of(self._version, self._plans)
 
     def rule(self, policy_id: str, version: int) -> Rule:
         """The rule that an id has at a version of which there is a view. Raises KeyError."""
@@ -141,13 +133,19 @@ class Rulebook:
                 yield rule
 
     def add(self, policy: Policy) -> None:
-        """Take in a static policy or a template. Raises PolicySetError for an id that is taken."""
+        """Take in a static policy or a template. Raises PolicySetError for an id that is taken, or past a limit."""
+        self.take(precompile(policy, self.linker))
+
+    def take(self, given: Precompiled) -> None:
+        """Take in a static policy or a template that was compiled before. Raises PolicySetError as `add` does."""
+        policy, linker = given.policy, self.linker
         with self._lock:
             self._refuse_taken(policy.id)
-            compiled = lift(policy)
-            chapter = self._chapters.open(compiled.action)
-            body = Body(policy, compiled, chapter, self.linker.link(compiled))
-            if policy.is_template:
+            _refuse_wide_scope(given)
+            condition = None if given.code is None else linker.bind(given.code, given.constants)
+            chapter = self._chapters.open(given.action)
+            body = Body(policy, given.compiled, chapter, condition, given.principal, given.resource)
+            if given.is_template:
                 self._templates[policy.id] = _Template(body)
                 chapter.uses += 1
             else:
@@ -187,6 +185,11 @@ class Rulebook:
     def _refuse_taken(self, policy_id: str) -> None:
         if policy_id in self._rules or policy_id in self._templates:
             raise PolicySetError(f"duplicate policy id `{policy_id}`", help="give each policy and each link its own id")
+        if len(self._rules) >= MAX_RULES:
+            raise PolicySetError(
+                f"the policy `{policy_id}` is one too many: {MAX_RULES} policies and links is the limit",
+                help="grant to groups and on folders, and not to each person on each document",
+            )
 
     def _remove_template(self, policy_id: str) -> None:
         template = self._templates.get(policy_id)
@@ -207,26 +210,28 @@ class Rulebook:
         if rule.body.is_lifted:
             self._lifted[rule] = None
         if rule.is_wide:
-            chapter.wide.append(rule)
+            chapter.wide[rule] = None
             self._note_change(usable=False)
         else:
             self.index.add(rule)
-            chapter.narrow += 1
             # Plans may have made code for these few; and for a first one, they may not ask the index.
             self._note_change(usable=chapter.few is None)
             if chapter.few is not None:
-                chapter.few = [*chapter.few, rule] if len(chapter.few) < FEW else None
+                chapter.few = (*chapter.few, rule) if len(chapter.few) < FEW else None
 
     def _note_change(self, *, usable: bool) -> None:
         """There is to be a next version; plans that were made for the last one may not be `usable` for it."""
         self._changed = True
         if not usable and self._plans.version < self._next:
             self._plans = self._plans_from(self._next)
-        oldest = next(iter(self._views.keys()), self._next)
-        for _ in range(_SWEPT):
-            if not self._ended or self._ended[0].until > oldest:
-                break
-            self._sweep(self._ended.popleft())
+        versions = self._views.versions()
+        for _ in range(min(_SWEPT, len(self._ended))):
+            rule = self._ended.popleft()
+            first = bisect_left(versions, rule.since)
+            if first < len(versions) and versions[first] < rule.until:
+                self._ended.append(rule)
+            else:
+                self._sweep(rule)
 
     def _plans_from(self, version: int) -> Plans:
         return Plans(self._chapters, version, self.linker, self._static_types, self._fuse_after)
@@ -242,15 +247,26 @@ class Rulebook:
         self._lifted.pop(rule, None)
         chapter = rule.body.chapter
         if rule.is_wide:
-            chapter.wide = [other for other in chapter.wide if other is not rule]
+            del chapter.wide[rule]
         else:
             self.index.discard(rule)
-            chapter.narrow -= 1
             if chapter.few is not None:
-                chapter.few = [other for other in chapter.few if other is not rule]
+                chapter.few = tuple([other for other in chapter.few if other is not rule])
         self._leave(rule.body)
 
     def _leave(self, body: Body) -> None:
         body.chapter.uses -= 1
         if body.chapter.uses == 0:
             self._chapters.close(body.chapter)
+
+
+def _refuse_wide_scope(given: Precompiled) -> None:
+    scope = given.action
+    if isinstance(scope, ActionIn) and len(scope.entities) > MAX_ACTIONS:
+        policy = given.policy
+        raise PolicySetError(
+            f"the policy `{policy.id}` names {len(scope.entities)} actions, and {MAX_ACTIONS} is the limit",
+            span=policy.span,
+            source=policy.source,
+            help="put the actions into a group, and name the group",
+        )

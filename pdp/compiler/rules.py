@@ -10,7 +10,7 @@ from typing import Final, TypeAlias, final
 from pdp.cedar.nodes import Binary, BinaryOp, Expr, Is, Literal, Var, Variable
 from pdp.cedar.policy import ActionScope, Condition, ConditionKind, Effect, EntityOrSlot, Policy, Slot
 from pdp.cedar.values import EntityUID
-from pdp.compiler.bounds import Bounds, bounds
+from pdp.compiler.bounds import Bounds
 from pdp.compiler.situation import Interest, interest
 
 ConditionFunction: TypeAlias = Callable[..., bool]
@@ -28,17 +28,18 @@ class Chapter:
     """The rules of one action scope. Only `rulebook` writes.
 
     `wide` are those that name no entity, so that every request under this scope must look at them. The others are in
-    the index; `narrow` is their number, and `few` are they themselves while there have never been more than `FEW`.
-    `uses` is the number of all rules and templates.
+    the index, and in `few`, too, while there have never been more than `FEW`. `uses` is the number of all rules and
+    templates.
+
+    INVARIANT: `wide` changes while others read it. To copy a dict is one step; to walk through it is not.
     """
 
-    __slots__ = ("few", "narrow", "scope", "uses", "wide")
+    __slots__ = ("few", "scope", "uses", "wide")
 
     def __init__(self, scope: ActionScope) -> None:
         self.scope: Final = scope
-        self.wide: list[Rule] = []
-        self.few: list[Rule] | None = []
-        self.narrow = 0
+        self.wide: Final[dict[Rule, None]] = {}
+        self.few: tuple[Rule, ...] | None = ()
         self.uses = 0
 
 
@@ -47,7 +48,8 @@ class Body:
     """What a static policy is, or what a template and all its links have in common.
 
     `compiled` is the policy as it was compiled: as `policy`, which was written, but, if it `is_lifted`, with a narrower
-    scope and fewer conditions. `condition` is the function of what is left of them, None if nothing is.
+    scope and fewer conditions. `condition` is the function of what is left of them, None if nothing is; `principal` and
+    `resource` are the sides of its scope.
     `is_untyped`: neither side of the scope asks for a type.
     """
 
@@ -64,17 +66,24 @@ class Body:
         "resource",
     )
 
-    def __init__(self, policy: Policy, compiled: Policy, chapter: Chapter, condition: ConditionFunction | None) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        compiled: Policy,
+        chapter: Chapter,
+        condition: ConditionFunction | None,
+        principal: Bounds,
+        resource: Bounds,
+    ) -> None:
         self.policy: Final = policy
         self.compiled: Final = compiled
         self.is_lifted: Final = compiled is not policy
         self.permits: Final = policy.effect is Effect.PERMIT
         self.chapter: Final = chapter
         self.condition: Final = condition
-        self.principal: Final = bounds(compiled.principal)
-        self.resource: Final = bounds(compiled.resource)
-        sides = self.principal, self.resource
-        self.is_untyped: Final = all(side.entity_type is None for side in sides)
+        self.principal: Final = principal
+        self.resource: Final = resource
+        self.is_untyped: Final = principal.entity_type is None and resource.entity_type is None
         self._interest: Interest | None = None
 
     @property

@@ -42,7 +42,11 @@ from pdp.evaluate.authorize import authorize
 
 @unique
 class Way(Enum):
-    """How an answer comes about. After a round trip, it is the compiled program that answers."""
+    """How an answer comes about.
+
+    The compiled program is what a decision point has: code by the schema, made beforehand. After a round trip, and for
+    requests that are not checked, it is the program as it is without a schema.
+    """
 
     INTERPRETED = "interpreter"
     COMPILED = "compiled program"
@@ -97,16 +101,24 @@ class _World:
     entities: Entities
 
 
-_Decide: TypeAlias = Callable[[Request, Entities], Response]
-_Engine: TypeAlias = Callable[[PolicySet], _Decide]
+_Decide: TypeAlias = Callable[[Request, bool], Response]
+"""The answer to a request; and whether the schema allows it."""
+_Engine: TypeAlias = Callable[[_World], _Decide]
 
 
-def _interpreter(policies: PolicySet) -> _Decide:
-    return lambda request, entities: authorize(request, policies, entities)
+def _interpreter(world: _World) -> _Decide:
+    return lambda request, _: authorize(request, world.policies, world.entities)
 
 
-def _compiled(policies: PolicySet) -> _Decide:
-    return compile_policies(policies).authorize
+def _compiled(world: _World) -> _Decide:
+    program = compile_policies(world.policies)
+    return lambda request, _: program.authorize(request, world.entities)
+
+
+def _compiled_by_schema(world: _World) -> _Decide:
+    by_schema, without = compile_policies(world.policies, world.schema), compile_policies(world.policies)
+    by_schema.prepare(world.schema, world.entities)
+    return lambda request, checked: (by_schema if checked else without).authorize(request, world.entities)
 
 
 def run_case(case: Case) -> Outcome:
@@ -125,7 +137,7 @@ def _disagreements(case: Case) -> Iterator[Disagreement]:
         for way in Way:
             yield from _refused(case, way, error)
         return
-    yield from _compared(case, world, {Way.INTERPRETED: _interpreter, Way.COMPILED: _compiled})
+    yield from _compared(case, world, {Way.INTERPRETED: _interpreter, Way.COMPILED: _compiled_by_schema})
     for way, trip in ((Way.TEXT, _through_text), (Way.JSON, _through_json)):
         try:
             travelled = trip(case, world)
@@ -179,7 +191,7 @@ def _compared(case: Case, world: _World, engines: Mapping[Way, _Engine]) -> Iter
     if valid != case.valid:
         for way in engines:
             yield Disagreement(case.id, "", way, Part.VALIDATION, _validity(case.valid), _validity(valid))
-    deciders = [(way, engine(world.policies)) for way, engine in engines.items()]
+    deciders = [(way, engine(world)) for way, engine in engines.items()]
     for expected in case.requests:
         try:
             request = _request(expected, world.schema)
@@ -188,7 +200,7 @@ def _compared(case: Case, world: _World, engines: Mapping[Way, _Engine]) -> Iter
                 yield from _unanswered(case, expected, way, error)
             continue
         for way, decide in deciders:
-            yield from _differences(case, expected, way, decide(request, world.entities))
+            yield from _differences(case, expected, way, decide(request, expected.checked))
 
 
 def _request(expected: CaseRequest, schema: Schema) -> Request:

@@ -194,3 +194,12 @@ def test_the_deepest_expressions_are_fused() -> None:
     program = Program(Rulebook(policies, fuse_after=1))
     assert program.authorize(ASK, STORE) == program.authorize(ASK, STORE) == authorize(ASK, policies, STORE)
     assert program._plans.open(ASK.action, STORE.lookup).decide is not None
+
+
+def test_an_error_is_kept_without_its_traceback() -> None:
+    # The traceback has the frame that keeps the error: a circle, with the question and the policies in it.
+    failed = together("principal.nothing")
+    decide = Linker().link_together(failed)
+    result = decide(ASK, STORE.lookup, ASK.principal, ASK.resource)
+    assert isinstance(result, Failed)
+    assert [error.__traceback__ for _, error in result.errors] == [None]

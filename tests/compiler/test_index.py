@@ -27,6 +27,7 @@ from pdp.cedar.policy import (
 )
 from pdp.cedar.request import Request
 from pdp.cedar.values import EntityUID
+from pdp.compiler.bounds import bounds
 from pdp.compiler.index import Index
 from pdp.compiler.program import Program, compile_policies
 from pdp.compiler.rulebook import Rulebook
@@ -113,6 +114,29 @@ def test_every_form_of_scope_in_every_combination(copies: int) -> None:
             assert found(program, request, store) == matching(policies, request, store)
 
 
+@pytest.mark.parametrize("side", ["principal", "resource"])
+def test_every_form_of_scope_alone(side: str) -> None:
+    # A rule alone stands directly under an entity of the side that is asked; the other side is compared by hand. The
+    # side with many ancestors, under which there are other rules, is not the one that is asked.
+    many = [EntityUID("Many", str(number)) for number in range(20)]
+    asked_from_principal = side == "principal"
+    crowded, few_parents = (DOC, FOLDER) if asked_from_principal else (ALICE, TEAM)
+    crowd = Entity(crowded, parents=frozenset([few_parents, *many]))
+    store = Entities([*(each for each in STORE if each.uid != crowded), crowd])
+    others = [
+        Policy(f"other{number}", Effect.PERMIT, ScopeEq(BOB), ScopeAny(), ScopeIn(uid))
+        if asked_from_principal
+        else Policy(f"other{number}", Effect.PERMIT, ScopeIn(uid), ScopeAny(), ScopeEq(BOB))
+        for number, uid in enumerate(many)
+    ]
+    for principal, resource in itertools.product(PRINCIPALS, RESOURCES):
+        policies = [Policy("alone", Effect.PERMIT, principal, ScopeAny(), resource), *others]
+        program = compile_policies(PolicySet(policies))
+        for who, what in itertools.product((ALICE, BOB, TEAM), (DOC, FOLDER, ROOT)):
+            request = Request(who, READ, what)
+            assert found(program, request, store) == matching(policies, request, store)
+
+
 def test_rules_come_and_go_one_by_one() -> None:
     book = Rulebook()
     request = REQUESTS[0]
@@ -141,7 +165,9 @@ def test_an_index_that_was_emptied_is_empty() -> None:
 
 
 def _rule(policy: Policy, chapter: Chapter) -> Rule:
-    return Rule(policy.id, Body(policy, policy, chapter, None), {}, 1)
+    return Rule(
+        policy.id, Body(policy, policy, chapter, None, bounds(policy.principal), bounds(policy.resource)), {}, 1
+    )
 
 
 class CountedUID(EntityUID):

@@ -1,5 +1,6 @@
 """Plans: made for the questions that are asked, never stale, and bounded whatever is asked."""
 
+import builtins
 import itertools
 
 import pytest
@@ -13,7 +14,7 @@ from pdp.cedar.text.policies import parse_policies
 from pdp.cedar.values import EntityUID, Record
 from pdp.compiler import plan
 from pdp.compiler.plan import Plan
-from pdp.compiler.program import Program
+from pdp.compiler.program import Program, compile_policies
 from pdp.compiler.rulebook import Rulebook
 from pdp.compiler.rules import FEW
 from pdp.evaluate.authorize import authorize
@@ -33,6 +34,19 @@ def program(*texts: str, fuse_after: int = 1) -> Program:
 
 def plan_of(program: Program, request: Request, store: Entities = NOBODY) -> Plan:
     return program._plans.open(request.action, store.lookup).variant(request.principal.type, request.resource.type)
+
+
+def test_no_request_makes_code_unless_it_was_told_to() -> None:
+    texts = [f"permit(principal, action, resource) when {{ context.n{number} }};" for number in range(3)]
+    compiled = compile_policies(policies(*texts))
+    request = Request(ALICE, READ, DOC, Record({"n0": True}))
+    made = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(builtins, "compile", lambda *given, **_: made.append(given))
+        for _ in range(2_000):
+            assert compiled.authorize(request, NOBODY).decision is Decision.ALLOW
+    assert not made
+    assert plan_of(compiled, request).decide is None
 
 
 def test_rules_are_fused_when_they_have_been_asked_for_often() -> None:

@@ -4,6 +4,7 @@ import gc
 import itertools
 import sys
 import threading
+from dataclasses import replace
 from typing import Final
 
 import pytest
@@ -19,6 +20,7 @@ from pdp.cedar.values import EntityUID
 from pdp.compiler import rulebook
 from pdp.compiler.program import Program
 from pdp.compiler.rulebook import Rulebook
+from pdp.compiler.rules import FEW
 
 ALICE, READ, DOC = EntityUID("User", "alice"), EntityUID("Action", "read"), EntityUID("Doc", "1")
 TEAM, FOLDER = EntityUID("Team", "t"), EntityUID("Folder", "f")
@@ -172,21 +174,99 @@ def test_a_template_goes_after_its_links() -> None:
     assert ask(Program(book)) == (Decision.ALLOW, ["a"])
 
 
+@pytest.mark.parametrize("fuse_after", [None, 1])
+def test_each_change_counts_though_code_was_made_before_it(fuse_after: int | None) -> None:
+    # Whatever comes or goes, of the rules that every request looks at, of a few that name an entity, and of many.
+    narrow = policy('forbid(principal in Team::"t", action, resource);', "narrow")
+    for number in (0, FEW - 1, FEW, FEW + 1):
+        grants = [Link(f"grant{n}", "template", VALUES) for n in range(number)]
+        book = Rulebook(PolicySet([TEMPLATE, PERMIT], grants), fuse_after=fuse_after)
+        before = {"permit", *(grant.id for grant in grants)}
+        for each in (FORBID, narrow):
+            for _ in range(3):
+                program = Program(book)
+                assert [set(ask(program)[1]) for _ in range(2)] == [before] * 2
+                book.add(each)
+                program = Program(book)
+                assert [ask(program) for _ in range(2)] == [(Decision.DENY, [each.id])] * 2
+                book.remove(each.id)
+        for grant in grants:
+            assert set(ask(Program(book))[1]) == before
+            book.remove(grant.id)
+            before.remove(grant.id)
+        assert set(ask(Program(book))[1]) == {"permit"}
+
+
 def test_what_has_ended_is_let_go_when_no_view_can_see_it() -> None:
-    book = Rulebook(PolicySet([TEMPLATE]))
+    grants = [Link(f"grant{number}", "template", VALUES) for number in range(100)]
+    book = Rulebook(PolicySet([TEMPLATE], grants))
     old = Program(book)
-    for number in range(100):
-        book.link(Link(f"grant{number}", "template", VALUES))
-        book.remove(f"grant{number}")
-    assert len(book._ended) == 100
-    assert ask(old) == (Decision.DENY, [])
+    for grant in grants:
+        book.remove(grant.id)
+    assert len(book._ended) == len(book._former) == 100
+    assert ask(old) == (Decision.ALLOW, sorted(grant.id for grant in grants))
     del old
     gc.collect()
-    for number in range(100):
-        book.link(Link(f"grant{number}", "template", VALUES))
-        book.remove(f"grant{number}")
+    for grant in grants:
+        book.link(grant)
+        book.remove(grant.id)
     assert len(book._ended) <= 8
     assert len(book._former) <= 8
+
+
+def test_an_old_view_keeps_only_what_it_can_see() -> None:
+    # A view that lives on, as a slow request's would, must not keep all that came and went after it.
+    book = Rulebook(PolicySet([TEMPLATE], [Link(f"grant{number}", "template", VALUES) for number in range(20)]))
+    old = Program(book)
+    for number in range(20):
+        book.remove(f"grant{number}")
+    for _ in range(500):
+        book.link(Link("again", "template", VALUES))
+        passing = Program(book)
+        assert ask(passing) == (Decision.ALLOW, ["again"])
+        book.remove("again")
+        del passing
+    assert len(book._ended) <= 40
+    assert len(book._former.get("again", ())) <= 20
+    assert ask(old) == (Decision.ALLOW, sorted(f"grant{number}" for number in range(20)))
+    assert ask(Program(book)) == (Decision.DENY, [])
+
+
+def test_a_rule_is_found_where_the_index_was_empty_when_the_plan_was_made() -> None:
+    # More links than `FEW` came and went; then a plan was made; then a link came, for which no new plan is made.
+    book = Rulebook(PolicySet([TEMPLATE], [Link(f"grant{number}", "template", VALUES) for number in range(FEW + 2)]))
+    for number in range(FEW + 2):
+        book.remove(f"grant{number}")
+    for _ in range(FEW):
+        book.add(policy("permit(principal is Ghost, action, resource);"))
+        book.remove("p")
+    assert len(book._ended) <= 1
+    assert ask(Program(book)) == (Decision.DENY, [])
+    book.link(Link("grant", "template", VALUES))
+    assert ask(Program(book)) == (Decision.ALLOW, ["grant"])
+    book.add(policy('forbid(principal in Team::"t", action, resource);'))
+    assert ask(Program(book)) == (Decision.DENY, ["p"])
+
+
+def test_what_has_ended_is_taken_out_of_a_chapter_that_stays() -> None:
+    narrow = policy('permit(principal in Team::"t", action, resource);', "narrow")
+    book = Rulebook(PolicySet([PERMIT, narrow]))
+    (chapter,) = book._chapters._by_scope.values()
+    for _ in range(20):
+        for each in (policy("forbid(principal, action, resource);", "w"), replace(narrow, id="n")):
+            book.add(each)
+            book.remove(each.id)
+    assert [rule.policy_id for rule in chapter.wide][:1] == ["permit"]
+    assert [rule.policy_id for rule in chapter.few or ()][:1] == ["narrow"]
+    assert len(chapter.wide) + len(chapter.few or ()) + chapter.uses <= 2 * (2 + 1)
+
+
+def test_rules_leave_from_among_many_of_their_kind() -> None:
+    for text in ("permit(principal, action, resource);", 'permit(principal in Team::"t", action, resource);'):
+        book = Rulebook(PolicySet([policy(text, f"p{number}") for number in range(200)]))
+        for number in range(0, 200, 2):
+            book.remove(f"p{number}")
+        assert ask(Program(book)) == (Decision.ALLOW, sorted(f"p{number}" for number in range(1, 200, 2)))
 
 
 def test_a_rulebook_that_was_emptied_keeps_nothing() -> None:
@@ -204,6 +284,10 @@ def test_a_rulebook_that_was_emptied_keeps_nothing() -> None:
         book.remove("permit")
     assert len(book) == 0
     assert not book._templates
+    assert sum(len(chapter.wide) for chapter in book._chapters._by_scope.values()) <= 1
+    for root in (book.index._by_principal, book.index._by_resource, book.index._pairs, book.index._pairs_by_resource):
+        assert not root.equal
+        assert not root.above
     assert len(book._former) == len(book._ended) <= 1
     assert len(book._chapters._by_scope) <= 1
     assert not book._lifted

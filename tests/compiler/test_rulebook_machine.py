@@ -4,7 +4,9 @@ Policies and links come and go, the store changes, old programs are kept and dro
 stands for are noted as it is made.
 """
 
+from contextlib import ExitStack
 from typing import Final
+from unittest.mock import patch
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -16,8 +18,10 @@ from strategies.policy_sets import policy
 from pdp.cedar.entities import Entities
 from pdp.cedar.policy import Link, Policy, PolicySet, Slot
 from pdp.cedar.request import Request
+from pdp.compiler import plan, rulebook
 from pdp.compiler.program import Program
 from pdp.compiler.rulebook import Rulebook
+from pdp.compiler.rules import FEW
 from pdp.evaluate.authorize import applies, authorize
 
 _KEPT: Final = 4
@@ -42,13 +46,17 @@ class Changes(RuleBasedStateMachine):
         self.named = 0
         self.book = Rulebook()
         self.programs: list[tuple[Program, PolicySet]] = []
+        self.patches = ExitStack()
 
     @initialize(
         store=_entropy(300),
         requests=st.lists(_entropy(24), min_size=2, max_size=3),
-        fuse_after=st.sampled_from([2, 1_000_000]),
+        fuse_after=st.sampled_from([1, None]),
+        few=st.sampled_from([0, 1, FEW]),
     )
-    def begin(self, store: bytes, requests: list[bytes], fuse_after: int) -> None:
+    def begin(self, store: bytes, requests: list[bytes], fuse_after: int | None, few: int) -> None:
+        self.patches.enter_context(patch.object(rulebook, "FEW", few))
+        self.patches.enter_context(patch.object(plan, "FEW", few))
         # Without code for them all at once, every rule that names an entity is asked of the index.
         self.book = Rulebook(fuse_after=fuse_after)
         self.store = universe.store(Choices(store))
@@ -155,11 +163,12 @@ class Changes(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         # Whatever happened, it can all be undone.
-        for policy_id in [*self.linked, *self.policies]:
-            self.book.remove(policy_id)
-        for request in self.requests:
-            assert Program(self.book).authorize(request, self.store).reasons == set()
-        assert len(self.book) == 0
+        with self.patches:
+            for policy_id in [*self.linked, *self.policies]:
+                self.book.remove(policy_id)
+            for request in self.requests:
+                assert Program(self.book).authorize(request, self.store).reasons == set()
+            assert len(self.book) == 0
 
 
 _TYPES: Final = {Slot.PRINCIPAL: ("User", "Group"), Slot.RESOURCE: ("App::Doc", "App::Folder")}

@@ -1,6 +1,7 @@
 """What becomes of a case: all four ways agree on what is right, and each kind of disagreement is seen where it is."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +10,14 @@ from typing import Any, Final
 import pytest
 from small_corpus import ENTITIES, SCHEMA, entity, small_corpus, write_folder
 
-from pdp.cedar.policy import Policy
+from pdp.cedar.entities import Entities
+from pdp.cedar.policy import Policy, PolicySet
+from pdp.cedar.request import Request
 from pdp.cedar.response import Decision, Response
+from pdp.cedar.schema.model import Schema
 from pdp.cedar.text.printer import print_policies
+from pdp.cedar.values import EntityUID
+from pdp.compiler.program import Program, compile_policies
 from pdp.conformance import running
 from pdp.conformance.cases import Case, load_cases
 from pdp.conformance.running import ANSWER, Disagreement, Part, Way, run_case
@@ -195,17 +201,43 @@ def test_a_compiler_at_fault_is_seen_wherever_it_answers(
     build: Callable[..., Case], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Program:
+        def prepare(self, *_: object) -> None:
+            pass
+
         def authorize(self, *_: object) -> Response:
             return Response(Decision.ALLOW, frozenset({"policy0"}))
 
-    monkeypatch.setattr(running, "compile_policies", lambda _: Program())
+    monkeypatch.setattr(running, "compile_policies", lambda *_: Program())
     found = told(build())
     assert {way for _, way, *_ in found} == {Way.COMPILED, Way.TEXT, Way.JSON}
     assert ("request 3: ana asks", Way.COMPILED, Part.REASONS, "none", "policy0") in found
 
 
+def test_code_by_the_schema_answers_requests_that_the_schema_allows_and_no_others(
+    build: Callable[..., Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered: list[tuple[bool, EntityUID]] = []
+
+    def compiled(policies: PolicySet, schema: Schema | None = None) -> Program:
+        program = compile_policies(policies, schema)
+        authorize = program.authorize
+
+        def noted(request: Request, entities: Entities) -> Response:
+            answered.append((schema is not None, request.resource))
+            return authorize(request, entities)
+
+        monkeypatch.setattr(program, "authorize", noted)
+        return program
+
+    monkeypatch.setattr(running, "compile_policies", compiled)
+    other = {"resource": {"type": "Group", "id": "staff"}, "validateRequest": False}
+    assert told(build(lambda case: case["requests"][3].update(other))) == set()
+    plan, staff = EntityUID("File", "plan"), EntityUID("Group", "staff")
+    assert Counter(answered) == {(True, plan): 3, (False, staff): 3, (False, plan): 6}
+
+
 def test_a_defect_says_which_case_it_was(build: Callable[..., Case], monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_: object) -> None:
+    def fail(*_: object) -> None:
         raise RecursionError("a defect")
 
     monkeypatch.setattr(running, "compile_policies", fail)

@@ -95,13 +95,21 @@ def _request(request: Mapping[str, Any], schema: Schema) -> Request:
 
 
 def failures(case: Answered) -> Iterator[str]:
-    """Every answer of the interpreter or of the compiled program that is not the expected one."""
-    program = compile_policies(case.policies)
+    """Every answer of the interpreter or of a compiled program that is not the expected one.
+
+    Where the schema allows the request, the program that has code by the schema answers as well.
+    """
+    program, schema = compile_policies(case.policies), case.schema if isinstance(case, Case) else None
+    by_schema = compile_policies(case.policies, schema)
+    if schema is not None:
+        by_schema.prepare(schema, case.entities)
     for number, (request, expected) in enumerate(case.requests):
         answers = {
             "interpreter": authorize(request, case.policies, case.entities),
             "compiled": program.authorize(request, case.entities),
         }
+        if schema is not None and schema.accepts_request(request):
+            answers["by schema"] = by_schema.authorize(request, case.entities)
         for engine, response in answers.items():
             if not expected.is_met_by(response):
                 yield f"{case.name}, request {number}, {engine}: expected {expected}, got {response}"
