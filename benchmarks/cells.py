@@ -29,6 +29,16 @@ forbid (principal, action, resource) unless { principal has active && principal.
 forbid (principal, action in Action::"writing", resource) unless { context.mfa };
 permit (principal, action in Action::"reading", resource) when { resource has public && resource.public };
 """
+SCHEMA: Final = """
+entity Company, Badge;
+entity Group in [Company];
+entity User in [Group, Badge] = { active: Bool };
+entity Folder in [Folder];
+entity Document in [Folder] = { owner: User, secret: Bool, public: Bool };
+action reading, writing;
+action read, list in [reading] appliesTo { principal: User, resource: Document, context: { mfa: Bool } };
+action write, share, create in [writing] appliesTo { principal: User, resource: Document, context: { mfa: Bool } };
+"""
 _GROUPS_OF_ACTIONS: Final = {
     "read": "reading",
     "list": "reading",

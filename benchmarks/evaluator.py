@@ -6,7 +6,7 @@ within the microsecond, and `p50_reported` in the JSON is the whole one. Every a
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,31 +16,33 @@ from rich.table import Table
 from benchmarks import oopsla, plot, report, sample
 from benchmarks.workload import Times, Workload, measure
 
-_SIZES: Final = (5, 20, 50)
+SIZES: Final = (5, 10, 20, 30, 40, 50)
+_DRAWN: Final = ("sample world", "N=5", "N=50")
 
 
-def run(data: Path, policies: Path, passes: int, results: Path) -> None:
+def run(data: Path, policies: Path, passes: int, results: Path, sizes: Sequence[int] = SIZES) -> None:
     """Measure what is there, print a table, write the figures."""
     console = report.console()
     figures = [
         _sum_up(name, group, [measure(workload, passes) for workload in group])
-        for name, group in _grouped(_workloads(data, policies, console)).items()
+        for name, group in _grouped(_workloads(data, policies, sizes, console)).items()
     ]
     console.print(_ours_table(figures))
     console.print(_ratio_table(figures))
     console.print(f"written: {report.write(results, 'evaluator', figures)}")
-    if (drawn := plot.bars(results / "evaluator.svg", figures)) is not None:
+    drawn_rows = [row for row in figures if row["workload"].endswith(_DRAWN)]
+    if (drawn := plot.bars(results / "evaluator.svg", drawn_rows)) is not None:
         console.print(f"drawn: {drawn}")
 
 
-def _workloads(data: Path, policies: Path, console: Console) -> Iterator[Workload]:
+def _workloads(data: Path, policies: Path, sizes: Sequence[int], console: Console) -> Iterator[Workload]:
     if policies.is_dir():
         yield sample.workload(policies)
     else:
         console.print(f"no sample world in {policies}: left out (--policies PATH)")
     if (data / "oopsla").is_dir():
         for app in oopsla.APPS:
-            for size in _SIZES:
+            for size in sizes:
                 yield from oopsla.workloads(data, app, size)
     else:
         console.print(f"no OOPSLA data in {data}: left out (--data PATH)")

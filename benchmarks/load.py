@@ -1,9 +1,10 @@
 """Loading template links, and changing them: the time of one change by how many links there are, alone and under load.
 
 Links are granted to people and teams on folders, ten to a person and ten to a folder. A change is one link added and
-one removed, each with the new program made: what a decision point does when a grant begins or ends. Under load, another
-thread decides without a pause, and the changes come a thousand a second; programs of before are kept for a while, as
-requests in flight would. The time is that of the change itself, from when its thread has the interpreter.
+one removed, each with the new program made: what a decision point does when a grant begins or ends. Under load, two
+other threads decide without a pause, and there is a millisecond's rest after each change; programs of before are kept
+for a while, as requests in flight would. The time is that of the change itself, from when its thread has the
+interpreter: to get it from a thread that decides may take CPython's switch interval of 5 ms.
 """
 
 import gc
@@ -32,19 +33,19 @@ from pdp.compiler.program import Program
 from pdp.compiler.rulebook import Rulebook
 
 _SIZES: Final = (1_000, 10_000, 100_000, 1_000_000)
-_CHANGES: Final = 2_000
+_READERS: Final = 2
 _IN_FLIGHT: Final = 16
 _TEMPLATE: Final = 'permit (principal in ?principal, action in Action::"reading", resource in ?resource);'
 _READ: Final = EntityUID("Action", "read")
 _SEED: Final = 7
 
 
-def run(most: int, results: Path) -> None:
+def run(most: int, changes: int, results: Path) -> None:
     """Measure every size, print a table, write the figures."""
     figures = []
     for size in (size for size in _SIZES if size <= most):
         with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-            figures += pool.submit(_measure, size).result()
+            figures += pool.submit(_measure, size, changes).result()
     console = report.console()
     console.print(_table(figures))
     console.print(f"written: {report.write(results, 'load', figures)}")
@@ -60,7 +61,7 @@ def links(count: int, first: int, holders: int) -> Iterator[Link]:
         yield Link(f"grant-{number:07}", "policy0", {Slot.PRINCIPAL: principal, Slot.RESOURCE: folder})
 
 
-def _measure(size: int) -> list[dict[str, Any]]:
+def _measure(size: int, count: int) -> list[dict[str, Any]]:
     book = Rulebook(PolicySet(parse_policies(Source("load", _TEMPLATE))))
     # Blocks of links are made beforehand: what they cost is not the rulebook's.
     spent = 0.0
@@ -72,13 +73,13 @@ def _measure(size: int) -> list[dict[str, Any]]:
         spent += perf_counter() - start
     gc.collect()
     gc.freeze()
-    changes = list(links(_CHANGES, size, size // 10))
+    changes = list(links(count, size, size // 10))
     alone = _changed(book, changes, pause=0.0)
     asked = _Asking(book, size)
-    steady = asked.decide(2.0)
+    steady = asked.decide(count / 1_000)
     with asked:
         loaded = _changed(book, changes, pause=0.001, current=asked)
-    common = {"links": size, "seed": _SEED}
+    common = {"links": size, "seed": _SEED, "readers": _READERS}
     return [
         {
             "workload": f"link a template, {size:,} links",
@@ -112,14 +113,14 @@ def _changed(book: Rulebook, changes: list[Link], *, pause: float, current: "_As
 
 
 class _Asking:
-    """Decides without a pause, in a thread of its own while the context lasts, by whatever program is current."""
+    """Decides without a pause, in threads of its own while the context lasts, by whatever program is current."""
 
     def __init__(self, book: Rulebook, size: int) -> None:
         self.program = Program(book)
         self.times: deque[int] = deque(maxlen=500_000)
         self._store, self._requests = _questions(size)
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._run)
+        self._threads = [threading.Thread(target=self._run) for _ in range(_READERS)]
 
     def decide(self, seconds: float) -> list[int]:
         """Decisions for so long, in this thread."""
@@ -140,11 +141,13 @@ class _Asking:
             self._round(self.times)
 
     def __enter__(self) -> None:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def __exit__(self, *_: object) -> None:
         self._done.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
 
 def _questions(size: int) -> tuple[Entities, list[Request]]:

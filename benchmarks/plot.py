@@ -65,7 +65,7 @@ def lines(path: Path, figures: Sequence[dict[str, Any]]) -> Path | None:
                 axes.annotate(text, place, (0, side), textcoords="offset points", ha="center", fontsize=8)
         axes.set_xscale("log")
         axes.set_yscale("log")
-        axes.set_ylim(1, 50_000)
+        axes.set_ylim(1, 1_000_000)
         axes.set_xlabel("policies and links")
         axes.set_ylabel("microseconds a decision: p50 (less is better)")
         axes.grid(visible=True, which="major", alpha=0.3)

@@ -11,7 +11,7 @@ from pdp.config import Config
 from pdp.engine.rehearsal import Rehearsal
 from pdp.engine.snapshot import World
 from pdp.evaluate.authorize import authorize
-from pdp.inventory.routes import load_routes
+from pdp.inventory.reading import load_routes
 from pdp.policies.cases import Case, load_cases
 
 
@@ -25,7 +25,7 @@ def workload(directory: Path) -> Workload:
     cases = [case for case in load_cases(directory / "tests") if case.claims is None]
     world = _world(config, cases[0])
     policies = _positional(world.policies)
-    rehearsal = Rehearsal(world, config.freshness, load_routes(config.inventory.routes))
+    rehearsal = Rehearsal(world, config.freshness, load_routes(config.inventory, world.schema))
     requests = [rehearsal.enriched(case).request for case in cases if case.expect.reason != "invalid_request"]
     answers = [authorize(request, policies, world.facts.entities) for request in requests]
     return Workload(

@@ -1,10 +1,15 @@
-"""Sees that files have changed, and calls for a reload: when they stood still again, or at once when told to."""
+"""What moves a running decision point from outside: files that change, and signals.
+
+A change of files calls for a reload when they stood still again; an order does so at once.
+"""
 
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from types import FrameType
 from typing import TypeAlias, final
 
 Fingerprint: TypeAlias = Mapping[str, tuple[int, int, int]]
@@ -83,3 +88,31 @@ class Watcher:
             # Taken before the reading: what changes from here on is seen as a change, and read once more.
             self._seen = before = fingerprint(self._paths)
             self._reload(cause)
+
+
+_Handler: TypeAlias = Callable[[int, FrameType | None], object] | int | None
+
+
+@final
+class Signals:
+    """Handlers of signals, to be taken and given back. On another thread than the main one, nothing happens."""
+
+    def __init__(self, handlers: Mapping[signal.Signals, Callable[[], object]]) -> None:
+        self._handlers = handlers
+        self._previous: dict[signal.Signals, _Handler] = {}
+
+    def take(self) -> None:
+        """Have the handlers called from now on."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number, handler in self._handlers.items():
+            self._previous[number] = signal.signal(number, lambda *_, handler=handler: handler())
+
+    def give_back(self) -> None:
+        """Put back what was there before. Harmless when repeated."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        while self._previous:
+            number, handler = self._previous.popitem()
+            # None stands for a handler that was not installed by Python and cannot be put back by it.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

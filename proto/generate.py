@@ -18,7 +18,11 @@ TARGET: Final = ROOT.parent / "pdp" / "transport" / "grpc" / "gen" / "v1"
 """Where the generated modules are checked in. Their own package path, `pdp.v1`, is taken by nothing but would shadow
 the project's package, so they live elsewhere and their imports of each other are rewritten."""
 
-NAMES: Final = ("decision_pb2.py", "decision_pb2.pyi", "decision_pb2_grpc.py", "frames_pb2.py", "frames_pb2.pyi")
+NAMES: Final = (
+    *(f"context_pb2{kind}" for kind in (".py", ".pyi", "_grpc.py")),
+    *(f"decision_pb2{kind}" for kind in (".py", ".pyi", "_grpc.py")),
+    *(f"frames_pb2{kind}" for kind in (".py", ".pyi")),
+)
 
 
 def generate() -> dict[str, str]:

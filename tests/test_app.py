@@ -29,11 +29,13 @@ from pdp.cedar.errors import CedarError
 from pdp.cedar.values import EntityUID, Record
 from pdp.cli.answer import Answer
 from pdp.cli.client import CallError, ask
+from pdp.cli.connection import Connection
 from pdp.cli.question import Question, Token
 from pdp.config import Config, load_config
+from pdp.context.facts import Facts
 from pdp.context.files import load_facts
-from pdp.context.store import Facts
 from pdp.identity.keyset import load_key_set
+from pdp.identity.presented import Presented
 from pdp.identity.subject import Subject
 from pdp.telemetry.logs import EventLog, LogFormat
 from pdp.transport.errors import ListenError
@@ -63,7 +65,7 @@ class Running:
     ) -> Answer:
         """The answer to a question over gRPC."""
         question = Question(who, action, resource, device, Record())
-        return ask(question, min_revision, f"127.0.0.1:{self.app.grpc_port}", 10)
+        return ask(question, min_revision, Connection(f"127.0.0.1:{self.app.grpc_port}", None, 10))
 
     def envoy(self, path: str, bearer: str | None, method: str = "GET") -> Any:
         """The answer to Envoy's question."""
@@ -161,7 +163,7 @@ def test_until_it_has_loaded_it_denies_and_says_so(
         assert may_load.wait(20)
         return load_key_set(path)
 
-    monkeypatch.setattr("pdp.app.load_key_set", slow)
+    monkeypatch.setattr("pdp.identity.keysource.load_key_set", slow)
     made = build()
     starting = Thread(target=made.app.start)
     starting.start()
@@ -319,7 +321,7 @@ def test_a_unix_socket(files: SmallWorld, build: Callable[..., Running], tmp_pat
     made = build(change=lambda config: replace(config, grpc=replace(config.grpc, listen=f"unix:{path}")))
     made.app.start()
     assert made.app.grpc_port in {0, 1}
-    assert ask(Question(ANA, READ, PLAN, None, Record()), 0, f"unix:{path}", 10).allowed
+    assert ask(Question(ANA, READ, PLAN, None, Record()), 0, Connection(f"unix:{path}", None, 10)).allowed
 
 
 # Faults: each stops a start, and none disturbs what runs
@@ -393,23 +395,23 @@ def test_a_fault_in_one_source_keeps_the_others_from_being_replaced(files: Small
 def test_headers_that_policies_set_are_kept_from_clients_from_the_load_on_and_not_after_a_fault(
     files: SmallWorld, running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert running.app._headers == {"x-reader"}
+    assert running.app._names.headers == {"x-reader"}
     files.replace("teams/files/files.cedar", "x-reader=yes", "x-other=yes")
     posture = files.write("context/posture.json", "[")
     with pytest.raises(CedarError):
         running.app.reload()
-    assert running.app._headers == {"x-reader"}
+    assert running.app._names.headers == {"x-reader"}
     posture.write_text("[]")
     between = []
 
     def look(*arguments: Any, **named: Any) -> Facts:
-        between.append(running.app._headers)
+        between.append(running.app._names.headers)
         return load_facts(*arguments, **named)
 
     monkeypatch.setattr("pdp.app.load_facts", look)
     running.app.reload()
     assert between == [{"x-reader", "x-other"}], "a decision in between may be of either"
-    assert running.app._headers == {"x-other"}
+    assert running.app._names.headers == {"x-other"}
 
 
 def test_a_defect_while_reloading_is_told_and_nothing_changes(
@@ -573,11 +575,11 @@ def test_stopping_lets_a_running_call_end(running: Running) -> None:
     real = running.app._authentication.verifier
 
     class Slow:
-        def verify(self, text: str, now: int) -> Subject:
+        def verify(self, presented: Presented, now: int) -> Subject:
             began.set()
             assert may_end.wait(20)
             assert real is not None
-            return real.verify(text, now)
+            return real.verify(presented, now)
 
     running.app._authentication.verifier = Slow()
     answers: SimpleQueue[Answer] = SimpleQueue()
@@ -619,5 +621,9 @@ def test_an_address_that_is_taken(running: Running, build: Callable[..., Running
     with pytest.raises(ListenError, match="cannot listen for gRPC"):
         build(change=grpc_at(running.app.grpc_port))
     with pytest.raises(ListenError, match="cannot listen for HTTP"):
-        build(change=lambda config: replace(config, http=replace(config.http, port=running.app.http_port)))
+        build(
+            change=lambda config: replace(
+                config, http=replace(config.http, listen=f"127.0.0.1:{running.app.http_port}")
+            )
+        )
     assert running.ask().allowed

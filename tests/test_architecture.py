@@ -47,7 +47,7 @@ OTHER_IMPORTS: Final[Mapping[str, str]] = {
     "pdp/cedar/__init__.py importlib": "the door for whoever wants Cedar alone finds what it names when asked for it",
     "pdp/cedar/wire/values.py sys": "interns the names of attributes: a million entities have the same few",
     "pdp/compiler/rulebook.py threading": "writers of a rulebook wait for each other; readers never do",
-    "pdp/compiler/rulebook.py weakref": "knows which versions still have a reader, and keeps what those can see",
+    "pdp/compiler/views.py weakref": "knows which versions still have a reader, and keeps what those can see",
     "pdp/compiler/spelled.py abc": "the forms of operations are one family with one method to write",
 }
 """Imports beyond those, each with the reason."""
@@ -134,6 +134,15 @@ def test_the_pure_floors_call_nothing_that_has_effects() -> None:
 def test_code_comes_into_being_in_one_place() -> None:
     found = [found for path in sources("pdp") for found in _calls(path, frozenset(("compile", "exec", "eval")))]
     assert [call.partition(":")[0] for call in found] == [name(COMPILES)]
+
+
+def test_code_is_unpacked_in_one_place() -> None:
+    # What `marshal` reads can be code, and can crash the process: it is for bytes that have the hash they must have.
+    found = {name(path) for path in sources("pdp") for import_ in _imports(path) if import_.endswith(" marshal")}
+    assert {path.rpartition("/")[0] for path in found} == {"pdp/policies/built"}
+    assert not [
+        found for path in sources("pdp") for found in _imports(path) if found.split()[-1] in {"pickle", "shelve"}
+    ]
 
 
 def _calls(path: Path, names: frozenset[str]) -> Iterator[str]:

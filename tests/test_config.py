@@ -3,7 +3,6 @@
 import dataclasses
 import random
 from functools import partial
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,8 @@ from fuzzing import damaged, refusal, rounds
 from pdp.cedar.source import Position, Source
 from pdp.config import (
     ALGORITHMS,
+    CacheConfig,
+    CallersConfig,
     Config,
     ConfigError,
     ContextConfig,
@@ -21,13 +22,22 @@ from pdp.config import (
     HttpConfig,
     IdentityConfig,
     InventoryConfig,
+    IssuerConfig,
     LogConfig,
     PolicyConfig,
     PrincipalConfig,
+    ReloadIn,
+    TlsConfig,
     load_config,
     read_config,
 )
+from pdp.config.credentials import DpopConfig, NonceConfig
 from pdp.config.doors import AuthzenConfig, ForwardAuthConfig, KubernetesConfig
+from pdp.config.ext_authz import BodyConfig, ContextSource, ExtAuthzConfig, Kind
+from pdp.config.identity import TokenCacheConfig
+from pdp.config.spiffe import SpiffeConfig, TrustDomainConfig
+from pdp.config.telemetry import SlowDecisionsConfig, TracingConfig
+from pdp.config.urls import HttpUrl
 from pdp.documents import DocumentError
 
 BASE = Path("/etc/pdp")
@@ -52,8 +62,17 @@ identity:
   jwks: /run/keys.json
   leeway: 1m
   accept_asserted: true
+  shared_principals: true
+  revocations: revoked.json
+  profile: rfc9068
+  token_cache:
+    entries: 5
+    characters: 20000
+  dpop: {algorithms: [EdDSA], window: 30s, places: 1000, nonce: {period: 1m, secret: nonce.txt}}
+  spiffe: {trust_domain: a, bundle: a.json, type: Robot, id: path, audience: mesh, attributes: {realm: trust_domain}}
   principal:
     id_claim: user
+    id_prefix: acme/
     type: Staff::User
     type_claim: kind
     types: {human: User, "service account": Service}
@@ -64,24 +83,48 @@ identity:
     device_type: Laptop
 policies:
   directory: .
+  built: built.pdpb
+  built_sha256: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+  rebuild: false
+  reload: thread
+  build_timeout: 1m
 context:
   directory: facts
   relative_times: true
+  data: kept
+  history: 90d
 inventory:
   routes: ../routes.yaml
+  documents: apis
 grpc:
   listen: "[::1]:50052"
   workers: 64
   streams: 1024
+  watchers: 1
   explain: true
+  tls: {certificate: tls/grpc.pem, key: tls/grpc.key, client_ca: /etc/ca.pem}
 http:
   listen: localhost:0
+  tls: {certificate: tls/http.pem, key: tls/http.key, client_ca: ca.pem, require_client_certificate: false}
+callers:
+  policies: callers
 log:
   format: json
+tracing: {endpoint: "https://a.example/v1/traces", one_in: 5, parents: false, per_second: 7, principal: true}
+slow_decisions: {threshold: 5ms, per_second: 2}
 freshness:
   authentication: 1ms
   device: 366d
   workload: 1h30m
+cache:
+  enabled: false
+  bytes: 1048576
+ext_authz:
+  context: {order: "body:json", cut: "body:partial"}
+  body: {max_bytes: 1000, partial: absent, unknown_fields: ignore}
+  forwarders: ["spiffe://a/proxy"]
+  certificate_subjects: true
+  denial_body: brief
 authzen:
   url: https://pdp.example:8443/tenant-1/a
   types: {user: User, "doc ument": Files::Document}
@@ -89,7 +132,6 @@ authzen:
   device_property: device_id
   device_type: Phone
 forward_auth:
-  proxies: [10.0.0.0/8, "2001:db8::1"]
   headers: [x-data-class, x-b]
 kubernetes:
   namespace: Cluster::One
@@ -112,21 +154,23 @@ def refused(text: str) -> DocumentError:
 def test_the_least_configuration_has_the_documented_defaults() -> None:
     config = read(LEAST)
     assert config == Config(
-        identity=IdentityConfig("https://idp.example/", "pdp", ("ES256",), BASE / "keys.json"),
+        identity=IdentityConfig((IssuerConfig("https://idp.example/", "pdp", ("ES256",), BASE / "keys.json"),)),
         policies=PolicyConfig(BASE / "bundle"),
         context=ContextConfig(BASE / "context"),
         inventory=InventoryConfig(BASE / "routes.yaml"),
     )
-    assert config.grpc == GrpcConfig("127.0.0.1:50051", 8, 32, False)
-    assert config.http == HttpConfig("127.0.0.1", 8080)
+    assert config.grpc == GrpcConfig("127.0.0.1:50051", workers=8, streams=32, watchers=32, explain=False)
+    assert config.http == HttpConfig("127.0.0.1:8080")
     assert config.log == LogConfig("text")
     assert config.freshness == FreshnessConfig(12 * HOUR, HOUR, HOUR)
+    assert config.cache == CacheConfig(True, 64 * 2**20)
     assert (config.identity.leeway, config.identity.accept_asserted, config.context.relative_times) == (
         5_000,
         False,
         False,
     )
-    assert config.identity.principal == PrincipalConfig("sub", "User", None, {}, {}, None, "Group", None, "Device")
+    (issuer,) = config.identity.issuers
+    assert issuer.principal == PrincipalConfig("sub", "User", None, {}, {}, None, "Group", None, "Device", "")
 
 
 def test_every_key_is_read() -> None:
@@ -141,46 +185,112 @@ def test_every_key_is_read() -> None:
         groups_type="Team",
         device_claim="dev",
         device_type="Laptop",
+        id_prefix="acme/",
     )
+    algorithms, keys = ("ES256", "EdDSA"), Path("/run/keys.json")
     assert config == Config(
         IdentityConfig(
-            "https://idp.example/", "pdp", ("ES256", "EdDSA"), Path("/run/keys.json"), MINUTE, True, principal
+            (IssuerConfig("https://idp.example/", "pdp", algorithms, keys, "rfc9068", None, principal),),
+            MINUTE,
+            accept_asserted=True,
+            shared_principals=True,
+            revocations=BASE / "revoked.json",
+            token_cache=TokenCacheConfig(5, 20_000),
+            dpop=DpopConfig(("EdDSA",), 30_000, 1_000, NonceConfig(MINUTE, BASE / "nonce.txt")),
+            spiffe=SpiffeConfig(
+                "a", {"a": TrustDomainConfig(BASE / "a.json", "Robot", "path")}, "mesh", {"realm": "trust_domain"}
+            ),
         ),
-        PolicyConfig(BASE),
-        ContextConfig(BASE / "facts", relative_times=True),
-        InventoryConfig(BASE / "../routes.yaml"),
-        GrpcConfig("[::1]:50052", 64, 1024, True),
-        HttpConfig("localhost", 0),
-        LogConfig("json"),
-        FreshnessConfig(1, 366 * DAY, 90 * MINUTE),
-        AuthzenConfig(
+        PolicyConfig(BASE, BASE / "built.pdpb", "0123456789abcdef" * 4, False, ReloadIn.THREAD, MINUTE),
+        ContextConfig(BASE / "facts", relative_times=True, data=BASE / "kept", history=90 * DAY),
+        InventoryConfig(BASE / "../routes.yaml", BASE / "apis"),
+        GrpcConfig(
+            "[::1]:50052",
+            workers=64,
+            streams=1024,
+            watchers=1,
+            explain=True,
+            tls=TlsConfig(
+                BASE / "tls/grpc.pem", BASE / "tls/grpc.key", Path("/etc/ca.pem"), require_client_certificate=True
+            ),
+        ),
+        HttpConfig(
+            "localhost:0",
+            TlsConfig(BASE / "tls/http.pem", BASE / "tls/http.key", BASE / "ca.pem", require_client_certificate=False),
+        ),
+        callers=CallersConfig(BASE / "callers"),
+        log=LogConfig("json"),
+        tracing=TracingConfig(HttpUrl("https://a.example/v1/traces"), 5, False, 7, True),
+        slow_decisions=SlowDecisionsConfig(5, 2),
+        freshness=FreshnessConfig(1, 366 * DAY, 90 * MINUTE),
+        cache=CacheConfig(enabled=False, bytes=2**20),
+        ext_authz=ExtAuthzConfig(
+            {"order": ContextSource(Kind.BODY, "json"), "cut": ContextSource(Kind.BODY, "partial")},
+            BodyConfig(1000, "absent", "ignore"),
+            ("spiffe://a/proxy",),
+            certificate_subjects=True,
+            denial_body="brief",
+        ),
+        authzen=AuthzenConfig(
             "https://pdp.example:8443/tenant-1/a",
             {"user": "User", "doc ument": "Files::Document"},
             {"user": "Staff::Action"},
             "device_id",
             "Phone",
         ),
-        ForwardAuthConfig((ip_network("10.0.0.0/8"), ip_network("2001:db8::1/128")), ("x-data-class", "x-b")),
-        KubernetesConfig("Cluster::One", "no_opinion"),
+        forward_auth=ForwardAuthConfig(("x-data-class", "x-b")),
+        kubernetes=KubernetesConfig("Cluster::One", "no_opinion"),
     )
 
 
 def test_every_field_of_the_configuration_differs_from_its_default_in_that_test() -> None:
     def leaves(value: Any) -> list[Any]:
+        if isinstance(value, tuple) and value and dataclasses.is_dataclass(value[0]):
+            return [leaf for element in value for leaf in leaves(element)]
         if dataclasses.is_dataclass(value):
             return [leaf for field in dataclasses.fields(value) for leaf in leaves(getattr(value, field.name))]
         return [value]
 
-    least = LEAST + "authzen: {url: https://other.example}\nforward_auth: {}\nkubernetes: {}\n"
+    proofs = "  dpop: {nonce: {}}\n  spiffe: {trust_domain: b, bundle: b.json}\n"
+    least = LEAST.replace("policies:", f"{proofs}policies:", 1)
+    least += "authzen: {url: https://other.example}\nforward_auth: {}\nkubernetes: {}\n"
+    least += "tracing: {}\nslow_decisions: {threshold: 1m}\n"
+    least += "".join(f"{name}: {{tls: {{certificate: c, key: k, client_ca: a}}}}\n" for name in ("grpc", "http"))
     assert [same for same, other in zip(leaves(read(least)), leaves(read(MOST)), strict=True) if same == other] == [
         "https://idp.example/",
         "pdp",
+        None,  # `introspection`, which these have not
+        True,  # of gRPC, a caller's certificate is required always
+        *(False, False),  # no `insecure` beside `tls`: see below
     ]
+
+
+@pytest.mark.parametrize("section", ["grpc", "http"])
+def test_plain_text_for_others_is_asked_for_by_name_and_not_beside_tls(section: str) -> None:
+    def insecure(text: str) -> bool:
+        config = read(_with(section, text)[0])
+        return config.grpc.insecure if section == "grpc" else config.http.insecure
+
+    assert insecure("{insecure: true}")
+    assert not insecure("{insecure: false}")
+    both = _with(section, "{tls: {certificate: c, key: k}, insecure: true}")[0]
+    assert refused(both).message == "`insecure` is given with `tls`"
+    socket = _with(section, "{listen: unix:s, tls: {certificate: c, key: k}}")[0]
+    assert refused(socket).message == "`tls` is given for a unix socket"
+
+
+def test_clients_without_certificates_are_for_http_alone_and_said_only_where_others_have_some() -> None:
+    tls = "{tls: {certificate: c, key: k, client_ca: a, require_client_certificate: false}}"
+    assert refused(_with("grpc", tls)[0]).message == 'unknown key "require_client_certificate"'
+    http = read(_with("http", "{tls: {certificate: c, key: k, client_ca: a}}")[0]).http
+    assert http.tls == TlsConfig(BASE / "c", BASE / "k", BASE / "a", require_client_certificate=True)
+    without = _with("http", "{tls: {certificate: c, key: k, require_client_certificate: true}}")[0]
+    assert refused(without).message == "`require_client_certificate` is given without `client_ca`"
 
 
 SECTIONS = (
     *("identity", "principal", "policies", "context", "inventory", "grpc", "http", "log", "freshness"),
-    *("authzen", "forward_auth", "kubernetes"),
+    *("token_cache", "cache", "callers", "authzen", "forward_auth", "kubernetes"),
 )
 
 
@@ -233,8 +343,17 @@ WRONG = {
     "jwks": (*WORDS, '"a\\0b"'),
     "leeway": ("5", "soon", "61s", "-1s", "1m1ms", "null", "[1s]"),
     "accept_asserted": ("yes", "1", "'true'", "null"),
+    "shared_principals": ("yes", "1", "'true'", "null"),
+    "revocations": (*WORDS, '"a\\0b"'),
+    "profile": ("5", "null", "JWT", "at+jwt", "[jwt]"),
+    "token_cache": ("5", "null", "[]"),
+    "entries": ("-1", "1000001", "true", "null", "'5'"),
+    "characters": ("0", "16383", "4294967297", "true", "null", "1e6"),
+    "dpop": ("5", "null", "[]", "{window: 1ms}", "{places: 1}", "{algorithms: [HS256]}", "{nonce: {secret: ''}}"),
+    "spiffe": ("5", "null", "[]", "{}", "{trust_domain: A, bundle: b}", "{trust_domain: a, bundle: b, id: sub}"),
     "principal": ("5", "null", "[]"),
     "id_claim": WORDS,
+    "id_prefix": WORDS,
     "type": (*WORDS, "User Name", "'User::'", "in", "a-b", "__cedar::X"),
     "type_claim": WORDS,
     "types": ("5", "null", "[]", "{a: 5}", "{a: ''}", "{a: 'a b'}"),
@@ -243,10 +362,19 @@ WRONG = {
     "groups_type": (*WORDS, "if"),
     "device_claim": WORDS,
     "device_type": (*WORDS, "9"),
+    "built": (*WORDS, '"a\\0b"'),
+    "built_sha256": ("5", "null", "abc", "''", f"'{'A' * 64}'"),
+    "rebuild": ("yes", "1", "'true'", "null"),
+    "reload": ("fork", "5", "null", "''"),
+    "build_timeout": ("5", "999ms", "61m", "null", "[1m]"),
     "relative_times": ("no", "0", "null"),
+    "data": (*WORDS, '"a\\0b"'),
+    "history": ("5", "soon", "59m59s", "3654d", "-1h", "null", "[1d]"),
     "routes": WORDS,
+    "documents": (*WORDS, '"a\\0b"'),
     "workers": ("0", "65", "-1", "8.5", "'8'", "true", "null"),
     "streams": ("0", "1025", "-1", "8.5", "'8'", "true", "null"),
+    "watchers": ("0", "1025", "-1", "8.5", "'8'", "true", "null"),
     "explain": ("yes", "1", "'true'", "null"),
     "format": ("xml", "5", "null", "[text]", "''"),
     "authentication": ("0ms", "-1h", "367d", "12", "1.5h", "null"),
@@ -257,8 +385,20 @@ WRONG = {
     "inventory": ("5", "null", "x.yaml"),
     "grpc": ("5", "null", "[]"),
     "http": ("5", "null", "[]"),
+    "tls": ("true", "null", "{}", "{certificate: a}", "{certificate: a, key: ''}", "{certificate: a, key: b, ca: c}"),
+    "callers": ("5", "null", "[]", "{policies: 5}", "{policies: ''}", "{policies: null}", "{allow: all}"),
     "log": ("5", "null", "json"),
+    "tracing": ("5", "null", "[]", "on"),
+    "slow_decisions": ("5", "null", "[]", "5ms", "{}"),
     "freshness": ("5", "null", "1h"),
+    "cache": ("5", "null", "[]", "on"),
+    "enabled": ("yes", "1", "'true'", "null"),
+    "bytes": ("1048575", "68719476737", "64MiB", "1e9", "true", "null"),
+    "ext_authz": ("5", "null", "[]"),
+    "body": ("5", "null", "[]", "{max_bytes: 0}", "{max_bytes: 1048577}", "{partial: keep}", "{unknown_fields: keep}"),
+    "forwarders": ("5", "null", "{}", "[5]", "['']", "spiffe://a"),
+    "certificate_subjects": ("yes", "1", "'true'", "null"),
+    "denial_body": ("none", "5", "null", "[full]", "''"),
     "authzen": ("5", "null", "{}", "[]"),
     "url": (
         *WORDS,
@@ -270,7 +410,6 @@ WRONG = {
     "actions": ("5", "null", "[]", "{a: 5}", "{a: ''}", "{a: User}", "{a: 'Files::Actions'}", "{a: 'a b::Action'}"),
     "device_property": WORDS,
     "forward_auth": ("5", "null", "[]"),
-    "proxies": ("5", "null", "[]", "{}", "[5]", "[localhost]", "[10.0.0.1/8]", "[10.0.0.0/33]", "['']", "['*']"),
     "headers": ("5", "null", "{}", "[5]", "[X-Data]", "['x data']", "['x:']", "['']", "['1']"),
     "kubernetes": ("5", "null", "[]"),
     "namespace": (*WORDS, "a b", "'k8s::'", "in"),
@@ -346,8 +485,7 @@ def test_doors_that_are_not_configured_are_none_and_empty_sections_are_their_def
     assert (config.authzen, config.forward_auth, config.kubernetes) == (None, None, None)
     served = read(LEAST + "authzen: {url: https://a.example}\nforward_auth: {}\nkubernetes: {}\n")
     assert served.authzen == AuthzenConfig("https://a.example", {}, {}, None, "Device")
-    loopback = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
-    assert served.forward_auth == ForwardAuthConfig(loopback, ())
+    assert served.forward_auth == ForwardAuthConfig(())
     assert served.kubernetes == KubernetesConfig("K8s", "deny")
 
 
@@ -399,19 +537,22 @@ def test_what_is_no_address(section: str, address: str) -> None:
     "address", ["127.0.0.1:0", "0.0.0.0:65535", "my-host.example:80", "a_b:1", "[::]:80", "[fe80::1%eth0]:80"]
 )
 def test_addresses(address: str) -> None:
-    host, _, port = address.rpartition(":")
     assert read(_with("grpc", f"{{listen: '{address}'}}")[0]).grpc.listen == address
-    assert read(_with("http", f"{{listen: '{address}'}}")[0]).http == HttpConfig(host.strip("[]"), int(port))
+    assert read(_with("http", f"{{listen: '{address}'}}")[0]).http == HttpConfig(address)
 
 
-def test_sockets_are_files_relative_to_the_configuration_and_for_grpc_alone() -> None:
-    assert read(_with("grpc", "{listen: unix:pdp.sock}")[0]).grpc.listen == "unix:/etc/pdp/pdp.sock"
-    assert read(_with("grpc", "{listen: 'unix:/run/pdp.sock'}")[0]).grpc.listen == "unix:/run/pdp.sock"
-    assert read(_with("grpc", "{listen: 'unix:///run/pdp.sock'}")[0]).grpc.listen == "unix:/run/pdp.sock"
-    assert refused(_with("grpc", "{listen: 'unix:'}")[0]).message == '"" is no path'
-    assert refused(_with("grpc", '{listen: "unix:a\\0b"}')[0]).message == '"a\\0b" is no path'
-    assert refused(_with("grpc", "{listen: unix}")[0]).message == "this is no address to listen on"
-    assert refused(_with("http", "{listen: unix:pdp.sock}")[0]).message == "this is no address to listen on"
+@pytest.mark.parametrize("section", ["grpc", "http"])
+def test_sockets_are_files_relative_to_the_configuration(section: str) -> None:
+    def listen(text: str) -> str:
+        config = read(_with(section, f"{{listen: {text}}}")[0])
+        return config.grpc.listen if section == "grpc" else config.http.listen
+
+    assert listen("unix:pdp.sock") == "unix:/etc/pdp/pdp.sock"
+    assert listen("'unix:/run/pdp.sock'") == "unix:/run/pdp.sock"
+    assert listen("'unix:///run/pdp.sock'") == "unix:/run/pdp.sock"
+    assert refused(_with(section, "{listen: 'unix:'}")[0]).message == '"" is no path'
+    assert refused(_with(section, '{listen: "unix:a\\0b"}')[0]).message == '"a\\0b" is no path'
+    assert refused(_with(section, "{listen: unix}")[0]).message == "this is no address to listen on"
 
 
 def test_empty_sections_are_the_defaults() -> None:

@@ -17,7 +17,7 @@ from pdp.engine.decider import ReasonClass
 from pdp.engine.enrich import Enriched
 from pdp.engine.rehearsal import Rehearsal
 from pdp.engine.snapshot import World
-from pdp.inventory.routes import load_routes
+from pdp.inventory.reading import load_routes
 from pdp.policies.cases import Case, load_cases
 
 DIRECTORY = Path(__file__).resolve().parents[1] / "policies"
@@ -34,7 +34,7 @@ def world(now: int) -> World:
 @cache
 def rehearsal(now: int) -> Rehearsal:
     """Asks that world."""
-    return Rehearsal(world(now), CONFIG.freshness, load_routes(CONFIG.inventory.routes))
+    return Rehearsal(world(now), CONFIG.freshness, load_routes(CONFIG.inventory, world(now).schema))
 
 
 def all_policies() -> list[Policy]:

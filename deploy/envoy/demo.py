@@ -1,6 +1,8 @@
 """What it takes to try Envoy with the sample world: an issuer of tokens, and a service that says what it was sent.
 
     python deploy/envoy/demo.py make DIR    a fresh key, a configuration that trusts it, a token for each of `PEOPLE`
+    python deploy/envoy/demo.py make-shop DIR
+                                            the shop of `shop/`, with an authority, certificates and tokens
     python deploy/envoy/demo.py echo        the service behind Envoy
 
 For trying and testing alone. The private key is never written down: run `make` again for fresh tokens, and a running
@@ -9,9 +11,12 @@ decision point takes up the new key by itself.
 
 import json
 import secrets
+import shutil
 import time
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -19,6 +24,8 @@ from typing import Annotated, Any, Final
 import jwt
 import typer
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 SAMPLE: Final = Path(__file__).parents[2] / "policies"
@@ -73,12 +80,86 @@ def make_world(directory: Path) -> Issuer:
     issuer = Issuer(identity["issuer"], identity["audience"])
     identity["jwks"] = "keys.json"
     identity["accept_asserted"] = False
-    for section, key in (("policies", "directory"), ("context", "directory"), ("inventory", "routes")):
+    paths = (("policies", "directory"), ("context", "directory"), ("inventory", "routes"), ("inventory", "documents"))
+    for section, key in paths:
         config[section][key] = str((SAMPLE / config[section][key]).resolve())
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "keys.json").write_text(json.dumps(issuer.key_set(), indent=2), "utf-8")
     (directory / "pdp.yaml").write_text(yaml.safe_dump(config, sort_keys=False), "utf-8")
     return issuer
+
+
+SHOP: Final = Path(__file__).parent / "shop"
+"""The shop's policies, and configurations of Envoy and the decision point."""
+
+NAMES: Final[Mapping[str, str]] = {
+    "pdp": "DNS:pdp.shop.example",
+    "envoy": "URI:spiffe://shop.example/envoy",
+    "gateway": "DNS:api.shop.example DNS:www.shop.example",
+    "till-7": "URI:spiffe://shop.example/till/7",
+    "till-8": "URI:spiffe://shop.example/till/8",
+    "cleaner": "URI:spiffe://shop.example/cleaner",
+    "front": "URI:spiffe://shop.example/front",
+}
+"""Whose certificates the shop's authority issues, with their alternative names."""
+
+
+def make_shop(directory: Path) -> Issuer:
+    """Writes all that `shop/` needs: policies, configurations, a key set, an authority and certificates."""
+    shutil.copytree(SHOP, directory, dirs_exist_ok=True)
+    identity = yaml.safe_load((SHOP / "pdp.yaml").read_text("utf-8"))["identity"]
+    issuer = Issuer(identity["issuer"], identity["audience"])
+    (directory / "keys.json").write_text(json.dumps(issuer.key_set(), indent=2), "utf-8")
+    key = ec.generate_private_key(ec.SECP256R1())
+    authority = _named("the shop's authority")
+    own = _certificate(authority, authority, key, ca=True).sign(key, hashes.SHA256())
+    _write(directory / "ca.pem", own.public_bytes(serialization.Encoding.PEM))
+    _write(directory / "bundle.json", json.dumps(_trust_bundle(own, key), indent=2).encode())
+    for name, others in NAMES.items():
+        private = ec.generate_private_key(ec.SECP256R1())
+        builder = _certificate(_named(name), authority, private, ca=False)
+        builder = builder.add_extension(x509.SubjectAlternativeName(list(map(_other_name, others.split()))), False)
+        certificate = builder.sign(key, hashes.SHA256())
+        _write(directory / f"{name}.pem", certificate.public_bytes(serialization.Encoding.PEM))
+        form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        _write(directory / f"{name}.key", private.private_bytes(*form))
+    return issuer
+
+
+def _trust_bundle(own: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> dict[str, Any]:
+    """The authority as a SPIFFE bundle has it."""
+    jwk = jwt.algorithms.ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
+    encoded = b64encode(own.public_bytes(serialization.Encoding.DER)).decode("ascii")
+    return {"keys": [{**jwk, "use": "x509-svid", "x5c": [encoded]}], "spiffe_sequence": 1}
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.touch(mode=0o600)
+    path.write_bytes(data)
+
+
+def _named(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+
+
+def _certificate(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, *, ca: bool
+) -> x509.CertificateBuilder:
+    """A certificate as SPIFFE wants it: of an authority, or of whom that vouches for."""
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(issuer, subject, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(minutes=1)).not_valid_after(now + timedelta(days=1))
+    builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+    usages = dict.fromkeys(
+        ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only"), False
+    )
+    usage = x509.KeyUsage(digital_signature=not ca, key_cert_sign=ca, crl_sign=False, decipher_only=False, **usages)
+    return builder.add_extension(usage, critical=True)
+
+
+def _other_name(text: str) -> x509.GeneralName:
+    kind, _, name = text.partition(":")
+    return x509.UniformResourceIdentifier(name) if kind == "URI" else x509.DNSName(name)
 
 
 class Echo(BaseHTTPRequestHandler):
@@ -88,9 +169,10 @@ class Echo(BaseHTTPRequestHandler):
 
     def answer(self) -> None:
         """Says what came."""
-        self.rfile.read(int(self.headers.get("content-length", "0")))
+        sent = self.rfile.read(int(self.headers.get("content-length", "0"))).decode(errors="replace")
         headers = [f"{name.lower()}: {value}" for name, value in self.headers.items()]
-        body = json.dumps({"method": self.command, "path": self.path, "headers": headers}, indent=2).encode() + b"\n"
+        said = {"method": self.command, "path": self.path, "headers": headers, "body": sent}
+        body = json.dumps(said, indent=2).encode() + b"\n"
         self.send_response(200)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(body)))
@@ -115,6 +197,21 @@ def make(directory: Annotated[Path, typer.Argument(help="Where to write; made if
     for name, claims in PEOPLE.items():
         (tokens / name).write_text(issuer.token(**claims), "utf-8")
     typer.echo(f"start the decision point:  pdp serve --config {directory / 'pdp.yaml'}")
+    typer.echo(f"tokens, for {MINUTES} minutes:     {tokens}/")
+
+
+@app.command("make-shop")
+def make_shop_folder(
+    directory: Annotated[Path, typer.Argument(help="Where to write; made if it is not there.")],
+) -> None:
+    """Write the shop: its policies and configurations, its keys and certificates, and two tokens."""
+    issuer = make_shop(directory)
+    tokens = directory / "tokens"
+    tokens.mkdir(mode=0o700, exist_ok=True)
+    for name, acr in (("kim", "pwd"), ("kim-with-a-second-factor", "mfa")):
+        (tokens / name).write_text(issuer.token(sub="kim", acr=acr), "utf-8")
+    typer.echo(f"start the decision point:  pdp serve --config {directory / 'pdp.yaml'}")
+    typer.echo(f"start Envoy:               cd {directory} && envoy -c envoy.yaml")
     typer.echo(f"tokens, for {MINUTES} minutes:     {tokens}/")
 
 

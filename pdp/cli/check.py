@@ -7,6 +7,7 @@ import typer
 
 from pdp.cli import options
 from pdp.cli.answer import render, to_json
+from pdp.cli.connection import Address, Cert, Key, Timeout, TlsCa, connection
 from pdp.cli.output import standard_output
 from pdp.cli.question import read_question
 
@@ -25,17 +26,16 @@ def check(
     min_revision: Annotated[
         int, typer.Option(metavar="N", min=0, help="The oldest revision of the facts that will do.")
     ] = 0,
-    address: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="Where the decision point listens for gRPC: HOST:PORT or unix:PATH.")
-    ] = options.ADDRESS,
-    timeout: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0.001, max=3600, help="How long to wait for the answer.")
-    ] = 5.0,
+    address: Address = options.ADDRESS,
+    tls_ca: TlsCa = None,
+    cert: Cert = None,
+    key: Key = None,
+    timeout: Timeout = 5.0,
     as_json: options.AsJson = False,
 ) -> None:
     """Ask a running decision point, and print its answer with the reason.
 
-    The connection is plain: a token given to an address on another machine can be read on the way.
+    Without `--tls-ca` the connection is plain: a token given to an address on another machine can be read on the way.
     """
     question = read_question(
         principal, token, token_file, action=action, resource=resource, device=device, context=context
@@ -44,9 +44,10 @@ def check(
         raise options.OptionError(
             "`--min-revision` is a number that no revision has", help=f"the last is {_LAST_REVISION}"
         )
+    reached = connection(address, tls_ca, cert, key, timeout)
     from pdp.cli.client import ask  # gRPC takes longer to import than the question to ask
 
-    answer = ask(question, min_revision, address, timeout)
+    answer = ask(question, min_revision, reached)
     console = standard_output()
     if as_json:
         console.out(json.dumps(to_json(answer), ensure_ascii=True, indent=2))

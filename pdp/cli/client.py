@@ -1,6 +1,9 @@
 """Asks a running decision point over gRPC (`pdp.v1.DecisionService/Check`)."""
 
-from typing import Any, Final, assert_never
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final, assert_never, final
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -9,13 +12,14 @@ from pdp.cedar.errors import CedarError
 from pdp.cedar.ext import datetime, decimal, duration, ipaddr
 from pdp.cedar.values import Datetime, Decimal, Duration, EntityUID, IPAddr, Record, Set, Value
 from pdp.cli.answer import Answer
+from pdp.cli.connection import Connection
 from pdp.cli.question import Question, Token
 from pdp.transport.grpc.gen.v1 import decision_pb2 as pb
 from pdp.transport.grpc.gen.v1.decision_pb2_grpc import DecisionServiceStub
 
 _EFFECTS: Final = {pb.EFFECT_PERMIT: "permit", pb.EFFECT_FORBID: "forbid"}
 _HELP: Final = {
-    grpc.StatusCode.UNAVAILABLE: "is `pdp serve` running, and does it listen there?",
+    grpc.StatusCode.UNAVAILABLE: "is `pdp serve` running, does it listen there, and do both speak TLS, or neither?",
     grpc.StatusCode.DEADLINE_EXCEEDED: "give it more time with `--timeout`",
     grpc.StatusCode.UNIMPLEMENTED: "is another kind of server listening there?",
 }
@@ -25,30 +29,53 @@ _OPTIONS: Final = (
 )
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How a connection is protected: who vouches for the server, and how we prove who we are, if so (all PEM)."""
+
+    ca: bytes
+    certificate: bytes | None = None
+    key: bytes | None = None
+
+
 class CallError(CedarError):
     """There was no answer. That is no allow."""
 
     code = "call"
 
 
-def ask(question: Question, min_revision: int, address: str, timeout: float) -> Answer:
-    """The answer of the decision point at `address` within `timeout` seconds. Raises CallError."""
+def ask(question: Question, min_revision: int, connection: Connection) -> Answer:
+    """The answer of a decision point. Raises CallError."""
     message = write_request(question, min_revision)
+    with calling(connection) as channel:
+        response = DecisionServiceStub(channel).Check(message, timeout=connection.timeout)
+    return read_response(response, connection.address)
+
+
+@contextmanager
+def calling(connection: Connection) -> Iterator[grpc.Channel]:
+    """A channel to a decision point. Raises CallError for whatever goes wrong with a call on it."""
+    address, tls = connection.address, connection.tls
     try:
-        with grpc.insecure_channel(address, _OPTIONS) as channel:
-            response = DecisionServiceStub(channel).Check(message, timeout=timeout)
+        if tls is None:
+            channel = grpc.insecure_channel(address, _OPTIONS)
+        else:
+            shown = grpc.ssl_channel_credentials(tls.ca, tls.key, tls.certificate)
+            channel = grpc.secure_channel(address, shown, _OPTIONS)
+        with channel:
+            yield channel
     except grpc.RpcError as error:
         raise _call_error(error, address) from error
-    return read_response(response, address)
 
 
 def write_request(question: Question, min_revision: int) -> pb.CheckRequest:
     """The question as a message. Raises CallError for a value that has no form in one."""
     try:
         message = pb.CheckRequest(
-            action=_uid(question.action),
-            resource=_uid(question.resource),
-            context=_record(question.context),
+            action=write_uid(question.action),
+            resource=write_uid(question.resource),
+            context=write_record(question.context),
             min_revision=min_revision,
         )
     except DecodeError as error:  # what the library raises when it copies a deep message into another
@@ -56,9 +83,9 @@ def write_request(question: Question, min_revision: int) -> pb.CheckRequest:
     if isinstance(question.who, Token):
         message.token = question.who.text
     else:
-        message.principal.CopyFrom(_uid(question.who))
+        message.principal.CopyFrom(write_uid(question.who))
     if question.device is not None:
-        message.device.CopyFrom(_uid(question.device))
+        message.device.CopyFrom(write_uid(question.device))
     return message
 
 
@@ -84,15 +111,18 @@ def read_response(message: pb.CheckResponse, address: str) -> Answer:
     )
 
 
-def _uid(uid: EntityUID) -> pb.EntityUid:
+def write_uid(uid: EntityUID) -> pb.EntityUid:
+    """An entity's name as a message."""
     return pb.EntityUid(type=uid.type, id=uid.id)
 
 
-def _record(record: Record) -> pb.Record:
-    return pb.Record(fields={name: _value(value) for name, value in record.fields.items()})
+def write_record(record: Record) -> pb.Record:
+    """A record as a message. Raises CallError for a value that has no form in one."""
+    return pb.Record(fields={name: write_value(value) for name, value in record.fields.items()})
 
 
-def _value(value: Value) -> pb.Value:
+def write_value(value: Value) -> pb.Value:
+    """A value as a message. Raises CallError if it has no form in one."""
     match value:
         case bool():
             return pb.Value(bool_value=value)
@@ -101,11 +131,11 @@ def _value(value: Value) -> pb.Value:
         case str():
             return pb.Value(string_value=value)
         case EntityUID():
-            return pb.Value(entity_value=_uid(value))
+            return pb.Value(entity_value=write_uid(value))
         case Set():
-            return pb.Value(set_value=pb.Set(elements=[_value(element) for element in value.elements]))
+            return pb.Value(set_value=pb.Set(elements=[write_value(element) for element in value.elements]))
         case Record():
-            return pb.Value(record_value=_record(value))
+            return pb.Value(record_value=write_record(value))
         case Decimal():
             return _extension("decimal", decimal.format(value))
         case IPAddr():

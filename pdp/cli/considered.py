@@ -56,7 +56,7 @@ def considered(world: World, verdict: Verdict, enriched: Enriched | None, now: i
 
     Those that came near count only when nothing permitted and nothing forbade.
     """
-    grants = {grant.id: grant for grant in world.facts.grants}
+    grants = world.facts.grants
     failed = {error.policy_id: error for error in verdict.errors}
     found = [
         Considered(world.program.policy(policy.id), Role.DETERMINED, f"decided{_by(grants.get(policy.id), now)}")
@@ -83,7 +83,7 @@ def explained(world: World, verdict: Verdict, enriched: Enriched, now: int) -> l
 
 
 def _not_in_force(world: World, enriched: Enriched, now: int) -> list[Considered]:
-    grants = {grant.id: grant for grant in world.facts.grants}
+    grants = world.facts.grants
     return [
         Considered(world.program.policy(id), Role.NOT_IN_FORCE, f"did not apply{_by(grants[id], now)}")
         for id in sorted(enriched.not_in_force)

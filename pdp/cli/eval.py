@@ -24,6 +24,7 @@ from pdp.engine.enrich import Enriched, enrich
 from pdp.engine.evaluating import Evaluating
 from pdp.engine.snapshot import CurrentWorld, World
 from pdp.identity.mapping import asserted_subject
+from pdp.identity.presented import Presented
 from pdp.identity.subject import Subject
 
 
@@ -102,12 +103,11 @@ def subject_of(who: EntityUID | Token, config: IdentityConfig, now: int) -> Subj
     """The subject, or the deny that a server would answer with. Raises KeySetError."""
     if isinstance(who, EntityUID):
         return asserted_subject(who)
-    from pdp.identity.keyset import load_key_set  # cryptography is slow to import, and most questions name an entity
-    from pdp.identity.tokens import IdentityError, TokenVerifier
+    from pdp.identity.errors import IdentityError
+    from pdp.identity.service import verify_once  # cryptography is slow to import, and most questions name an entity
 
-    verifier = TokenVerifier(config, load_key_set(config.jwks))
     try:
-        return verifier.verify(who.text, now)
+        return verify_once(config, Presented(who.text), now)
     except IdentityError as error:
         return deny(ReasonClass.UNAUTHENTICATED, error.message)
 

@@ -40,6 +40,11 @@ FMT_EPILOG: Final = "Exit codes: 0 done, 1 with --check: a file would change, 2 
 TRANSLATE_EPILOG: Final = "Exit codes: 0 translated, 2 not translated (usage, a file at fault)."
 """For the verb that translates."""
 
+BUILD_EPILOG: Final = (
+    "Exit codes: 0 built, 2 not built (usage, a file at fault); with --check: 0 the same, 1 another one."
+)
+"""For the verb that builds."""
+
 PARTIAL_EPILOG: Final = (
     "Exit codes: 0 certainly allowed, 1 certainly denied, 3 undecided, 2 no answer (usage, a file at fault)."
 )

@@ -47,9 +47,15 @@ def read_input(path: Path) -> Source:
 
 
 def write_file(path: Path, text: str) -> None:
-    """Put a text in a file, in place of what it holds; its mode stays, and so does a link to it. Raises DocumentError.
+    """Put a text in a file, as `write_bytes` does. Raises DocumentError."""
+    write_bytes(path, text.encode())
 
-    Whatever happens meanwhile, the file holds the old text or the new one, and no part of either.
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Put some bytes in a file, in place of what it holds; its mode stays, and so does a link to it.
+
+    Whatever happens meanwhile, the file holds the old bytes or the new ones, and no part of either. Raises
+    DocumentError.
     """
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
@@ -61,7 +67,7 @@ def write_file(path: Path, text: str) -> None:
             try:
                 if mode is not None:
                     temporary.chmod(S_IMODE(mode))
-                file.write(text.encode())
+                file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
                 temporary.replace(target)

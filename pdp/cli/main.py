@@ -9,10 +9,13 @@ from typer.core import TyperGroup
 from pdp import __version__
 from pdp.cedar.errors import CedarError
 from pdp.cli import exits
+from pdp.cli.build import build
 from pdp.cli.check import check
 from pdp.cli.conformance import conformance
+from pdp.cli.context import context
 from pdp.cli.eval import evaluate
 from pdp.cli.fmt import fmt
+from pdp.cli.grants import grant, revoke
 from pdp.cli.output import print_error, standard_output
 from pdp.cli.partial import partial
 from pdp.cli.serve import serve
@@ -44,12 +47,16 @@ app = typer.Typer(
 )
 app.command(epilog=exits.SERVE_EPILOG)(serve)
 app.command(epilog=exits.DECISION_EPILOG)(check)
+app.command()(grant)
+app.command()(revoke)
+app.add_typer(context, name="context")
 app.command("eval", epilog=exits.DECISION_EPILOG)(evaluate)
 app.command(epilog=exits.PARTIAL_EPILOG)(partial)
 app.command("test", epilog=exits.TEST_EPILOG)(run_cases)
 app.command(epilog=exits.VALIDATE_EPILOG)(validate)
 app.command(epilog=exits.FMT_EPILOG)(fmt)
 app.command(epilog=exits.TRANSLATE_EPILOG)(translate)
+app.command(epilog=exits.BUILD_EPILOG)(build)
 app.command(epilog=exits.CONFORMANCE_EPILOG)(conformance)
 
 

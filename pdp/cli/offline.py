@@ -4,10 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from pdp.config import Config, load_config
+from pdp.config.ext_authz import ExtAuthzConfig
 from pdp.context.files import load_facts
 from pdp.engine.snapshot import World, build_world
 from pdp.policies.bundle import Bundle, load_bundle
-from pdp.transport.header_obligations import policy_headers
+from pdp.transport.http_obligations import policy_names
 
 
 def read_config(config: Path | None, policies: Path | None, default: Path) -> Config:
@@ -27,7 +28,11 @@ def read_config(config: Path | None, policies: Path | None, default: Path) -> Co
 def read_bundle(config: Config) -> Bundle:
     """The bundle, checked as far as a server would check it. Raises CedarError."""
     bundle = load_bundle(config.policies.directory)
-    policy_headers(bundle.policies)
+    policy_names(bundle.policies)
+    if config.ext_authz != ExtAuthzConfig():  # what is set by default fits every schema
+        from pdp.transport.grpc.ext_authz_context import ContextPlan  # gRPC's messages: slow to import
+
+        ContextPlan(config.ext_authz, bundle.schema)
     return bundle
 
 

@@ -59,11 +59,12 @@ def _rehearsed(directory: Path, *, measured: bool) -> tuple[list["Outcome"], "Co
     from pdp.engine.coverage import Coverage
     from pdp.engine.decider import ReasonClass
     from pdp.engine.rehearsal import Rehearsal
-    from pdp.inventory.routes import load_routes
+    from pdp.inventory.reading import load_routes
     from pdp.policies.cases import load_cases
 
     config = read_config(None, directory, options.CONFIG)
-    bundle, routes = read_bundle(config), load_routes(config.inventory.routes)
+    bundle = read_bundle(config)
+    routes = load_routes(config.inventory, bundle.schema)
     cases = load_cases(directory / "tests")
     coverage = Coverage(bundle.policies) if measured else None
     outcomes: list[Outcome] = []

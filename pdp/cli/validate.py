@@ -1,7 +1,7 @@
 """`pdp validate`: whether policies fit their schema, with everything that is wrong with them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Final, final
@@ -26,6 +26,7 @@ from pdp.cli.files import policy_files
 from pdp.cli.options import OptionError
 from pdp.cli.output import counted, plain, print_error, standard_output
 from pdp.documents import read_source
+from pdp.engine.callers.judging import builtin_schema, load_caller_policies
 from pdp.policies.bundle import SCHEMA, load_bundle
 
 _TEXT: Final = ".cedar"
@@ -48,6 +49,13 @@ def validate(
             metavar="FILE", help="The schema, in Cedar's text form, or in JSON in a file [bold]*.json[/bold]."
         ),
     ] = None,
+    callers: Annotated[
+        bool,
+        typer.Option(
+            "--callers",
+            help="Take PATH for a folder of policies about callers, as [bold]callers.policies[/bold] names it.",
+        ),
+    ] = False,
     level: Annotated[
         int | None,
         typer.Option(metavar="N", min=0, help="Allow policies to read that many entities deep and no further."),
@@ -57,13 +65,9 @@ def validate(
 ) -> None:
     """Check policies against a schema, as strictly as a server does, and show everything that is wrong with them.
 
-    Of a bundle, its own rules are checked too, once nothing else is wrong.
+    Of a bundle, and of policies about callers, their own rules are checked too, once nothing else is wrong.
     """
-    given = paths or [options.CONFIG.parent]
-    bundle = None if schema is not None else _bundle(given)
-    checked = _check(given, _schema(schema or given[0] / SCHEMA), level)
-    if bundle is not None and not checked.count(Severity.ERROR):
-        checked = replace(checked, problems=checked.problems + _bundle_problems(bundle))
+    checked = _checked_callers(paths, schema, level) if callers else _checked_files(paths, schema, level)
     errors, warnings = checked.count(Severity.ERROR), checked.count(Severity.WARNING)
     passed = not errors and not (deny_warnings and warnings)
     console = standard_output()
@@ -116,6 +120,21 @@ def _bundle(paths: Sequence[Path]) -> Path:
     raise OptionError("there is no schema to check by", help=help)
 
 
+def _checked_files(paths: Sequence[Path] | None, schema: Path | None, level: int | None) -> _Checked:
+    given = paths or [options.CONFIG.parent]
+    bundle = None if schema is not None else _bundle(given)
+    checked = _check(given, _schema(schema or given[0] / SCHEMA), level)
+    return checked if bundle is None else _with_own(checked, load_bundle, bundle)
+
+
+def _checked_callers(paths: Sequence[Path] | None, schema: Path | None, level: int | None) -> _Checked:
+    if schema is not None:
+        raise OptionError("`--schema` has no meaning with `--callers`", help="the schema of callers is built in")
+    if paths is None or len(paths) != 1:
+        raise OptionError("`--callers` is about one folder", help="name it: `pdp validate --callers DIR`")
+    return _with_own(_check(paths, builtin_schema(), level), load_caller_policies, paths[0])
+
+
 def _schema(path: Path) -> Schema:
     source = read_source(path)
     if path.suffix == ".json":
@@ -164,12 +183,15 @@ def _named(policies: Sequence[Policy]) -> Sequence[Policy]:
     return [replace(policy, id=id) for policy, id in zip(policies, ids, strict=True)]
 
 
-def _bundle_problems(directory: Path) -> tuple[_Problem, ...]:
+def _with_own(checked: _Checked, load: Callable[[Path], object], directory: Path) -> _Checked:
+    """With what is wrong by the rules of whoever loads the folder, if nothing else is."""
+    if checked.count(Severity.ERROR):
+        return checked
     try:
-        load_bundle(directory)
+        load(directory)
     except CedarError as error:
-        return (_of_error(error),)
-    return ()
+        return replace(checked, problems=(*checked.problems, _of_error(error)))
+    return checked
 
 
 def _of_finding(finding: Finding) -> _Problem:

@@ -6,15 +6,12 @@ Each section is there or not, and so is its door: nothing is served by default.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Final, TypeAlias, final
+from typing import Final, final
 
 from pdp.cedar.names import is_action_type, is_type_name
 from pdp.cedar.values import brief
 from pdp.documents import Node
 from pdp.documents.fields import entries_of, needs, optional_text, optional_type, type_name
-
-Network: TypeAlias = IPv4Network | IPv6Network
 
 NO_OPINION: Final = "no_opinion"
 NOT_PERMITTED_ANSWERS: Final = ("deny", NO_OPINION)
@@ -49,8 +46,6 @@ class AuthzenConfig:
 class ForwardAuthConfig:
     """The doors for NGINX `auth_request` and Traefik `ForwardAuth`. Without this section they are not served."""
 
-    proxies: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
-    """Where proxies ask from. Their headers are the request that is judged: whoever is in here can ask about any."""
     headers: tuple[str, ...] = ()
     """Headers of policies (`@obligation("header:...")`) that the proxies pass on to the upstream. An allow that needs
     another one is a deny."""
@@ -93,15 +88,9 @@ def read_forward_auth(node: Node | None) -> ForwardAuthConfig | None:
     """The section `forward_auth`. Raises DocumentError."""
     if node is None:
         return None
-    default = ForwardAuthConfig()
     with node.table() as table:
-        proxies, headers = table.get("proxies"), table.get("headers")
-        if proxies is not None and not proxies.items():
-            proxies.refuse("no proxy may ask", "leave the key out for this machine alone")
-        return ForwardAuthConfig(
-            default.proxies if proxies is None else tuple(map(_network, proxies.items())),
-            () if headers is None else tuple(map(_header, headers.items())),
-        )
+        headers = table.get("headers")
+        return ForwardAuthConfig(() if headers is None else tuple(map(_header, headers.items())))
 
 
 def read_kubernetes(node: Node | None) -> KubernetesConfig | None:
@@ -114,15 +103,6 @@ def read_kubernetes(node: Node | None) -> KubernetesConfig | None:
         return KubernetesConfig(
             optional_type(table, "namespace", default.namespace),
             default.not_permitted if answer is None else answer.choice(NOT_PERMITTED_ANSWERS),
-        )
-
-
-def _network(node: Node) -> Network:
-    try:
-        return ip_network(node.text())
-    except ValueError:
-        node.refuse(
-            f"{brief(node.text())} is no network of IP addresses", "write it as in `10.0.0.0/8` or `2001:db8::/32`"
         )
 
 

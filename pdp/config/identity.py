@@ -1,106 +1,151 @@
 """The configuration of identity: who is believed, and how a verified token becomes a Cedar entity."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, final
 
+from pdp.cedar.values import brief
+from pdp.config.credentials import DpopConfig, read_dpop
+from pdp.config.issuers import IssuerConfig, PrincipalConfig, read_issuer
 from pdp.config.paths import path_of
-from pdp.documents import Node
-from pdp.documents.fields import entries_of, needs, optional_text, optional_type, type_name
-
-ALGORITHMS: Final = ("ES256", "ES384", "ES512", "EdDSA", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512")
-"""Signature algorithms that may be allowed. Asymmetric ones alone: with a shared secret, whoever can check a token can
-make one."""
+from pdp.config.spiffe import SPIFFE_ID, SpiffeConfig, read_spiffe
+from pdp.documents import Node, Table
 
 _LEEWAY: Final = 5_000
+
+MAX_ISSUERS: Final = 64
+"""Issuers at most: each one with keys at a URL has a thread of its own."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class PrincipalConfig:
-    """How a verified token becomes a Cedar entity. Nothing that is not named here is taken from a token.
+class TokenCacheConfig:
+    """Verified tokens that are remembered, so that the same token is not verified again."""
 
-    A claim that is named here and has another form refuses the token; it is not left out.
-    """
-
-    id_claim: str = "sub"
-    """The claim that holds the entity's id: a text that is not empty."""
-    type: str = "User"
-    """The entity's type, when `type_claim` is not set or the token does not have it."""
-    type_claim: str | None = None
-    """The claim that says which of `types` the subject is. A value that `types` does not list refuses the token."""
-    types: Mapping[str, str] = field(default_factory=dict)
-    """Entity types by the value of `type_claim`."""
-    attributes: Mapping[str, str] = field(default_factory=dict)
-    """Claims by the name of the attribute that they become. A claim is a text, whole number, Bool, or a list or
-    mapping of those; its absence leaves the attribute out."""
-    groups_claim: str | None = None
-    """The claim that lists the ids of the entity's groups."""
-    groups_type: str = "Group"
-    """The type of those groups."""
-    device_claim: str | None = None
-    """The claim that names the device which the token is bound to."""
-    device_type: str = "Device"
-    """The type of that device."""
+    entries: int = 10_000
+    """Tokens at most, up to 1,000,000; 0 remembers none."""
+    characters: int = 16 * 1024 * 1024
+    """Characters of those tokens at most, all together. What is kept of a token is about as long as the token."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class IdentityConfig:
-    """Who is believed. Issuer, audience, algorithms and keys have no default: tokens are not accepted by halves."""
+    """Who is believed."""
 
-    issuer: str
-    """The only `iss` that is accepted, character by character."""
-    audience: str
-    """What `aud` must be or contain: the name of this decision point's realm."""
-    algorithms: tuple[str, ...]
-    """The signature algorithms that are accepted, of `ALGORITHMS`."""
-    jwks: Path
-    """The issuer's keys, a JWK Set (RFC 7517)."""
+    issuers: tuple[IssuerConfig, ...]
+    """Whose tokens are accepted. In the file, one issuer may stand in the section itself; several are a list."""
     leeway: int = _LEEWAY
-    """How far (ms) the issuer's clock may differ from ours, at most 60 s."""
+    """How far (ms) the clocks of issuers and clients may differ from ours, at most 60 s."""
     accept_asserted: bool = False
     """Whether a caller on this machine may simply name the principal, without a credential. Only sound where whoever
     can reach this port has authenticated the subject itself."""
-    principal: PrincipalConfig = field(default_factory=PrincipalConfig)
+    shared_principals: bool = False
+    """Whether two issuers may name the same entities. Each of them can then speak of the other's people: only sound
+    where one organisation runs both."""
+    revocations: Path | None = None
+    """Tokens, sessions and subjects whose tokens are refused, whatever the issuer says (`identity.revocations`)."""
+    token_cache: TokenCacheConfig = field(default_factory=TokenCacheConfig)
+    dpop: DpopConfig | None = None
+    """Tokens that are bound to a key of the client."""
+    spiffe: SpiffeConfig | None = None
+    """Workloads as subjects."""
 
 
 def read_identity(node: Node, base: Path) -> IdentityConfig:
     """The section `identity`, with its relative paths taken from `base`. Raises DocumentError."""
     with node.table() as table:
-        algorithms = table.require("algorithms")
-        if not algorithms.items():
-            algorithms.refuse("no algorithm is allowed", f"list some of {', '.join(ALGORITHMS)}")
         leeway, asserted = table.get("leeway"), table.get("accept_asserted")
+        shared, revocations = table.get("shared_principals"), table.get("revocations")
+        issuers, workloads = _issuers(table, base), table.get("spiffe")
+        spiffe = read_spiffe(workloads, base)
+        if workloads is not None and spiffe is not None and not (shared is not None and shared.flag()):
+            _refuse_impostors(workloads, spiffe, issuers)
         return IdentityConfig(
-            issuer=table.require("issuer").text(),
-            audience=table.require("audience").text(),
-            algorithms=tuple(item.choice(ALGORITHMS) for item in algorithms.items()),
-            jwks=path_of(table.require("jwks"), base),
+            issuers=issuers,
             leeway=_LEEWAY if leeway is None else leeway.duration(0, 60_000),
             accept_asserted=asserted is not None and asserted.flag(),
-            principal=_principal(table.get("principal")),
+            shared_principals=shared is not None and shared.flag(),
+            revocations=None if revocations is None else path_of(revocations, base),
+            token_cache=_token_cache(table.get("token_cache")),
+            dpop=read_dpop(table.get("dpop"), base),
+            spiffe=spiffe,
         )
 
 
-def _principal(node: Node | None) -> PrincipalConfig:
-    default = PrincipalConfig()
+def _issuers(table: Table, base: Path) -> tuple[IssuerConfig, ...]:
+    listed = table.get("issuers")
+    if listed is None:
+        return (read_issuer(table, base),)
+    if not listed.items():
+        listed.refuse("no issuer is listed", "list one, or write it into `identity` itself")
+    if len(listed.items()) > MAX_ISSUERS:
+        listed.refuse(f"more than {MAX_ISSUERS} issuers")
+    issuers: list[IssuerConfig] = []
+    for item in listed.items():
+        with item.table() as inner:
+            issuer = read_issuer(inner, base)
+            if issuer.issuer in (other.issuer for other in issuers):
+                inner.require("issuer").refuse("this issuer is listed twice")
+            if issuer.introspection is not None and any(other.introspection for other in issuers):
+                inner.require("introspection").refuse_key(
+                    "another issuer has `introspection`, too",
+                    "a token that is no JWT does not say whom to ask about it",
+                )
+        issuers.append(issuer)
+    _check_overlap(listed, issuers, table.get("shared_principals"))
+    return tuple(issuers)
+
+
+def _check_overlap(listed: Node, issuers: list[IssuerConfig], shared: Node | None) -> None:
+    """Refuses issuers that could name each other's people, unless that is what is wanted."""
+    if shared is not None and shared.flag():
+        return
+    for index, node in enumerate(listed.items()):
+        for other in issuers[:index]:
+            if both := _names_in_common(issuers[index].principal, other.principal):
+                node.refuse(
+                    f"this issuer and {brief(other.issuer)} can both name entities of the type `{both}`",
+                    "give each an `id_prefix` or types of its own, or state `shared_principals: true`",
+                )
+
+
+def _refuse_impostors(node: Node, spiffe: SpiffeConfig, issuers: tuple[IssuerConfig, ...]) -> None:
+    """Refuses workloads whom an issuer of tokens could name, unless that is what is wanted."""
+    for name, domain in spiffe.domains.items():
+        begins = f"spiffe://{name}/" if domain.id == SPIFFE_ID else "/"
+        for issuer in issuers:
+            prefix = issuer.principal.id_prefix
+            if domain.type in _types(issuer.principal) and (begins.startswith(prefix) or prefix.startswith(begins)):
+                node.refuse(
+                    f"{brief(issuer.issuer)} and the trust domain `{name}` can both name entities of the type "
+                    f"`{domain.type}`",
+                    "give the workloads a `type` of their own, or the issuer an `id_prefix`, or state "
+                    "`shared_principals: true`",
+                )
+
+
+def _names_in_common(one: PrincipalConfig, other: PrincipalConfig) -> str | None:
+    """A type of which two mappings can make the same entity."""
+    if not (one.id_prefix.startswith(other.id_prefix) or other.id_prefix.startswith(one.id_prefix)):
+        return None
+    return min(_types(one) & _types(other), default=None)
+
+
+def _types(config: PrincipalConfig) -> frozenset[str]:
+    """The types of the entities that a mapping can make."""
+    groups = () if config.groups_claim is None else (config.groups_type,)
+    devices = () if config.device_claim is None else (config.device_type,)
+    return frozenset((config.type, *config.types.values(), *groups, *devices))
+
+
+def _token_cache(node: Node | None) -> TokenCacheConfig:
+    default = TokenCacheConfig()
     if node is None:
         return default
     with node.table() as table:
-        needs(table, "type_claim", "types")
-        needs(table, "types", "type_claim")
-        needs(table, "groups_type", "groups_claim")
-        needs(table, "device_type", "device_claim")
-        return PrincipalConfig(
-            id_claim=optional_text(table, "id_claim", default.id_claim),
-            type=optional_type(table, "type", default.type),
-            type_claim=optional_text(table, "type_claim", default.type_claim),
-            types={name: type_name(item) for name, item in entries_of(table, "types")},
-            attributes={name: item.text() for name, item in entries_of(table, "attributes")},
-            groups_claim=optional_text(table, "groups_claim", default.groups_claim),
-            groups_type=optional_type(table, "groups_type", default.groups_type),
-            device_claim=optional_text(table, "device_claim", default.device_claim),
-            device_type=optional_type(table, "device_type", default.device_type),
+        entries, characters = table.get("entries"), table.get("characters")
+        return TokenCacheConfig(
+            default.entries if entries is None else entries.integer(0, 1_000_000),
+            default.characters if characters is None else characters.integer(16 * 1024, 2**32),
         )

@@ -4,14 +4,15 @@ A file of YAML, read by `load_config`; paths in it are relative to the file. Dur
 `1h30m`), and held in milliseconds.
 """
 
-import re
 from dataclasses import dataclass, field
-from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Final, final
 
 from pdp.cedar.errors import CedarError
 from pdp.cedar.source import Source
+from pdp.config.cache import CacheConfig, read_cache
+from pdp.config.callers import CallersConfig, read_callers
+from pdp.config.context import ContextConfig, read_context
 from pdp.config.doors import (
     AuthzenConfig,
     ForwardAuthConfig,
@@ -20,56 +21,21 @@ from pdp.config.doors import (
     read_forward_auth,
     read_kubernetes,
 )
+from pdp.config.ext_authz import ExtAuthzConfig, read_ext_authz
 from pdp.config.identity import IdentityConfig, read_identity
-from pdp.config.paths import path_of
+from pdp.config.inventory import InventoryConfig, read_inventory
+from pdp.config.policies import PolicyConfig, read_policies
+from pdp.config.servers import GrpcConfig, HttpConfig, LogConfig, read_grpc, read_http, read_log
+from pdp.config.telemetry import SlowDecisionsConfig, TracingConfig, read_slow_decisions, read_tracing
 from pdp.documents import Node, parse_yaml, read_source
 
-LOG_FORMATS: Final = ("text", "json")
-"""How log lines are written."""
-
 _DAY: Final = 86_400_000
-_LISTEN: Final = re.compile(r"(?:\[(?P<ip>[^\[\]]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[0-9]{1,5})")
 
 
 class ConfigError(CedarError):
     """A configuration file that cannot be read."""
 
     code = "config"
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class GrpcConfig:
-    """The gRPC doors. Loopback unless told otherwise: the transport is not encrypted."""
-
-    listen: str = "127.0.0.1:50051"
-    """`host:port`, or `unix:` and the path of a socket. Port 0 is any free one."""
-    workers: int = 8
-    """Threads that answer calls, 1 to 64. They share one interpreter: more of them make waiting, not speed."""
-    streams: int = 32
-    """Streams of questions (`CheckStream`) that may be open, 1 to 1024. Each has a thread of its own, idle or not,
-    beside those that answer calls; one more is answered with a deny."""
-    explain: bool = False
-    """Whether a caller on this machine may have answers explained (`Explain`): policies and facts are shown to it,
-    whatever its principal may know. Not where a proxy on this machine forwards to this port for others."""
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class HttpConfig:
-    """The HTTP server for metrics and health. In the file, `listen: host:port`."""
-
-    host: str = "127.0.0.1"
-    port: int = 8080
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class LogConfig:
-    """The log on standard error."""
-
-    format: str = "text"
-    """`text` for people, `json` for machines."""
 
 
 @final
@@ -87,33 +53,6 @@ class FreshnessConfig:
 
 @final
 @dataclass(frozen=True, slots=True)
-class PolicyConfig:
-    """The policy bundle."""
-
-    directory: Path
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class ContextConfig:
-    """The facts."""
-
-    directory: Path
-    relative_times: bool = False
-    """Whether the files may give times relative to the moment of loading (`-5m`). For samples and tests alone: such a
-    fact is as fresh as the last reload, whatever happened in the world."""
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class InventoryConfig:
-    """What HTTP requests are about."""
-
-    routes: Path
-
-
-@final
-@dataclass(frozen=True, slots=True)
 class Config:
     """Everything that one decision point is built from."""
 
@@ -123,8 +62,13 @@ class Config:
     inventory: InventoryConfig
     grpc: GrpcConfig = field(default_factory=GrpcConfig)
     http: HttpConfig = field(default_factory=HttpConfig)
+    callers: CallersConfig = field(default_factory=CallersConfig)
     log: LogConfig = field(default_factory=LogConfig)
+    tracing: TracingConfig | None = None
+    slow_decisions: SlowDecisionsConfig | None = None
     freshness: FreshnessConfig = field(default_factory=FreshnessConfig)
+    cache: CacheConfig = field(default_factory=CacheConfig)
+    ext_authz: ExtAuthzConfig = field(default_factory=ExtAuthzConfig)
     authzen: AuthzenConfig | None = None
     forward_auth: ForwardAuthConfig | None = None
     kubernetes: KubernetesConfig | None = None
@@ -140,73 +84,22 @@ def read_config(source: Source, base: Path) -> Config:
     with parse_yaml(source).table() as table:
         return Config(
             identity=read_identity(table.require("identity"), base),
-            policies=_policies(table.require("policies"), base),
-            context=_context(table.require("context"), base),
-            inventory=_inventory(table.require("inventory"), base),
-            grpc=_grpc(table.get("grpc"), base),
-            http=_http(table.get("http")),
-            log=_log(table.get("log")),
+            policies=read_policies(table.require("policies"), base),
+            context=read_context(table.require("context"), base),
+            inventory=read_inventory(table.require("inventory"), base),
+            grpc=read_grpc(table.get("grpc"), base),
+            http=read_http(table.get("http"), base),
+            callers=read_callers(table.get("callers"), base),
+            log=read_log(table.get("log")),
+            tracing=read_tracing(table.get("tracing")),
+            slow_decisions=read_slow_decisions(table.get("slow_decisions")),
             freshness=_freshness(table.get("freshness")),
+            cache=read_cache(table.get("cache")),
+            ext_authz=read_ext_authz(table.get("ext_authz")),
             authzen=read_authzen(table.get("authzen")),
             forward_auth=read_forward_auth(table.get("forward_auth")),
             kubernetes=read_kubernetes(table.get("kubernetes")),
         )
-
-
-def read_address(text: str) -> tuple[str, int] | None:
-    """Host and port of `host:port`, where an IPv6 address stands in brackets; None for another form."""
-    match = _LISTEN.fullmatch(text)
-    if match is None or int(match["port"]) > 65_535 or not (match["host"] or _is_ipv6(match["ip"])):
-        return None
-    return match["ip"] or match["host"], int(match["port"])
-
-
-def _policies(node: Node, base: Path) -> PolicyConfig:
-    with node.table() as table:
-        return PolicyConfig(path_of(table.require("directory"), base))
-
-
-def _context(node: Node, base: Path) -> ContextConfig:
-    with node.table() as table:
-        relative = table.get("relative_times")
-        directory = path_of(table.require("directory"), base)
-        return ContextConfig(directory, relative is not None and relative.flag())
-
-
-def _inventory(node: Node, base: Path) -> InventoryConfig:
-    with node.table() as table:
-        return InventoryConfig(path_of(table.require("routes"), base))
-
-
-def _grpc(node: Node | None, base: Path) -> GrpcConfig:
-    default = GrpcConfig()
-    if node is None:
-        return default
-    with node.table() as table:
-        listen, workers = table.get("listen"), table.get("workers")
-        streams, explain = table.get("streams"), table.get("explain")
-        return GrpcConfig(
-            default.listen if listen is None else _grpc_address(listen, base),
-            default.workers if workers is None else workers.integer(1, 64),
-            default.streams if streams is None else streams.integer(1, 1024),
-            explain is not None and explain.flag(),
-        )
-
-
-def _http(node: Node | None) -> HttpConfig:
-    if node is None:
-        return HttpConfig()
-    with node.table() as table:
-        listen = table.get("listen")
-        return HttpConfig() if listen is None else HttpConfig(*_address(listen))
-
-
-def _log(node: Node | None) -> LogConfig:
-    if node is None:
-        return LogConfig()
-    with node.table() as table:
-        form = table.get("format")
-        return LogConfig() if form is None else LogConfig(form.choice(LOG_FORMATS))
 
 
 def _freshness(node: Node | None) -> FreshnessConfig:
@@ -217,28 +110,3 @@ def _freshness(node: Node | None) -> FreshnessConfig:
         ages = {name: table.get(name) for name in ("authentication", "device", "workload")}
         given = {name: age.duration(1, 366 * _DAY) for name, age in ages.items() if age is not None}
         return FreshnessConfig(**given)
-
-
-def _grpc_address(node: Node, base: Path) -> str:
-    scheme, colon, socket = node.text().partition(":")
-    if scheme == "unix" and colon:
-        return f"unix:{path_of(node, base, socket)}"
-    _address(node)
-    return node.text()
-
-
-def _address(node: Node) -> tuple[str, int]:
-    address = read_address(node.text())
-    if address is None:
-        node.refuse(
-            "this is no address to listen on", "write `host:port`, for example `127.0.0.1:8080` or `[::1]:8080`"
-        )
-    return address
-
-
-def _is_ipv6(text: str) -> bool:
-    try:
-        IPv6Address(text)
-    except ValueError:
-        return False
-    return True

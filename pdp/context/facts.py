@@ -1,13 +1,14 @@
-"""The kinds of fact that are not entities: what a device or workload reports of itself, and who was granted what.
+"""Facts: entities, what a device or workload reports of itself, and who was granted what.
 
 Times are milliseconds since 1970 UTC.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, unique
 from typing import final
 
+from pdp.cedar.entities import Entities
 from pdp.cedar.values import EntityUID, Value
 
 
@@ -54,3 +55,13 @@ class Grant:
     reason: str
     not_before: int
     expires_at: int
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything that is believed at one moment. Posture by its subject, grants by their id."""
+
+    entities: Entities = field(default_factory=Entities)
+    posture: Mapping[EntityUID, Posture] = field(default_factory=dict)
+    grants: Mapping[str, Grant] = field(default_factory=dict)

@@ -12,36 +12,28 @@ from the moment of loading (`-5m`). Everything is checked against the schema her
 policy's `==` false without a trace.
 """
 
-import re
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 from pdp.cedar.entities import Entities
 from pdp.cedar.errors import CedarError, EntityError, EvaluationError
 from pdp.cedar.ext import duration
 from pdp.cedar.schema.model import Schema
 from pdp.cedar.schema.reading import read_entities_with_schema
-from pdp.cedar.schema.types import RecordType, ReferenceType, Type, show, value_class
+from pdp.cedar.schema.types import show
 from pdp.cedar.schema.typing import read_typed
 from pdp.cedar.source import Source
 from pdp.cedar.text.lexer import printable
 from pdp.cedar.values import EntityUID, Value, brief, type_name
 from pdp.cedar.wire.values import read_entity_uid, read_value
-from pdp.context.facts import Grant, Posture
-from pdp.context.store import Facts
+from pdp.context.conforming import OWNED_FACTS, FactTypes, fact_types, fits, is_id
+from pdp.context.facts import Facts, Grant, Posture
 from pdp.documents import Node, list_files, list_folder, parse_json_document, read_source
 
 _FILES: Final = frozenset({"entities", "entities.json", "posture.json", "grants.json"})
-_POSTURE_RECORDS: Final = ("device", "workload")
-_OWNED_FACTS: Final = frozenset({"freshness", "id"})
-_ID: Final = re.compile(r"[a-z]+/[A-Za-z0-9._/-]{1,200}")
 _FAR: Final = 36_525 * duration.DAY
 """How far (ms) a relative time may lie from now: a hundred years."""
-
-_FactTypes: TypeAlias = Mapping[str, Sequence[Type]]
-"""The types that contexts declare for a fact of posture, by its name."""
 
 
 class FactsError(CedarError):
@@ -96,7 +88,7 @@ def _entities(sources: Sequence[Source], schema: Schema) -> Entities:
 
 
 def _posture(items: Iterable[Node], schema: Schema, base: int | None) -> dict[EntityUID, Posture]:
-    types = _fact_types(schema)
+    types = fact_types(schema)
     reports: dict[EntityUID, Posture] = {}
     for item in items:
         with item.table() as table:
@@ -113,7 +105,7 @@ def _posture(items: Iterable[Node], schema: Schema, base: int | None) -> dict[En
     return reports
 
 
-def _grants(items: Iterable[Node], schema: Schema, base: int | None) -> tuple[Grant, ...]:
+def _grants(items: Iterable[Node], schema: Schema, base: int | None) -> dict[str, Grant]:
     grants: dict[str, Grant] = {}
     for item in items:
         with item.table() as table:
@@ -133,7 +125,7 @@ def _grants(items: Iterable[Node], schema: Schema, base: int | None) -> tuple[Gr
             if grant.not_before >= grant.expires_at:
                 end_node.refuse("the grant is over before it begins", "`expires_at` is later than `not_before`")
             grants[grant.id] = grant
-    return tuple(grants.values())
+    return grants
 
 
 def _entity(node: Node, schema: Schema) -> EntityUID:
@@ -146,7 +138,7 @@ def _entity(node: Node, schema: Schema) -> EntityUID:
 
 def _id(node: Node, prefix: str) -> str:
     id = node.text()
-    if not id.startswith(f"{prefix}/") or _ID.fullmatch(id) is None:
+    if not is_id(id, prefix):
         node.refuse(
             f"{node.name} cannot be {brief(id)}", f"write `{prefix}/` and letters, digits, `-`, `_`, `.` or `/`"
         )
@@ -172,22 +164,9 @@ def _time(node: Node, base: int | None) -> int:
     return base + node.duration(-_FAR, _FAR)
 
 
-def _fact_types(schema: Schema) -> _FactTypes:
-    types: defaultdict[str, list[Type]] = defaultdict(list)
-    for action in schema.actions.values():
-        for name in _POSTURE_RECORDS:
-            declared = action.context.attributes.get(name)
-            if declared is None or not isinstance(declared.type, RecordType):
-                continue
-            for fact, attribute in declared.type.attributes.items():
-                if attribute.type not in types[fact]:
-                    types[fact].append(attribute.type)
-    return types
-
-
-def _fact(name: str, node: Node, types: _FactTypes) -> Value:
+def _fact(name: str, node: Node, types: FactTypes) -> Value:
     """A fact of posture. Its elements are checked with the request that they come to, where the type is known."""
-    if name in _OWNED_FACTS:
+    if name in OWNED_FACTS:
         node.refuse_key(f"the fact `{name}` is written by the decision point alone", "leave it out")
     declared = types.get(name, ())
     if not declared:
@@ -196,12 +175,6 @@ def _fact(name: str, node: Node, types: _FactTypes) -> Value:
         )
     with node.located():
         value = read_typed(node.value, declared[0]) if len(declared) == 1 else read_value(node.value)
-    if not any(_fits(value, type) for type in declared):
+    if not any(fits(value, type) for type in declared):
         node.refuse(f"{node.name} must be {' or '.join(map(show, declared))}, found {type_name(value)}")
     return value
-
-
-def _fits(value: Value, declared: Type) -> bool:
-    if isinstance(value, EntityUID) and isinstance(declared, ReferenceType):
-        return value.type == declared.entity_type
-    return type(value) is value_class(declared)

@@ -24,6 +24,7 @@ class ReasonClass(Enum):
     NOT_PERMITTED = "not_permitted"
     POLICY_ERROR = "policy_error"
     UNAUTHENTICATED = "unauthenticated"
+    CALLER_NOT_ALLOWED = "caller_not_allowed"
     INVALID_REQUEST = "invalid_request"
     CONTEXT_BEHIND = "context_behind"
     NOT_READY = "not_ready"

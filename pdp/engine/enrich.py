@@ -2,7 +2,8 @@
 
 The engine owns four records of the Cedar context; a PEP that sends one of them is refused, not overruled:
 
-    auth      method, freshness, acr?, amr          how and when the subject proved who it is
+    auth      method, freshness, acr?, amr          how and when the subject proved who it is; `auth_time` while fresh,
+                                                    where the schema declares it
     device    freshness, id?, and facts of posture  only while fresh
     workload  freshness, and facts of posture       of the principal itself, only while fresh
     grant     status, id?                           the best grant that covers this very request
@@ -16,17 +17,24 @@ from pdp.cedar.entities import Entities, Entity
 from pdp.cedar.errors import CedarError
 from pdp.cedar.request import Request
 from pdp.cedar.schema.conform import check_entity, check_request
-from pdp.cedar.values import EntityUID, Record, Set, Value
+from pdp.cedar.schema.model import Schema
+from pdp.cedar.schema.types import RecordType
+from pdp.cedar.values import Datetime, EntityUID, Record, Set, Value
 from pdp.config import FreshnessConfig
 from pdp.context.facts import Freshness, Grant, GrantStatus
 from pdp.context.freshness import freshness, freshness_ends, grant_ends, grant_status
 from pdp.engine.decider import CheckRequest
+from pdp.engine.grants import grants_near
 from pdp.engine.snapshot import World
 from pdp.evaluate.authorize import applies
 from pdp.identity.subject import Subject
 
 OWNED: Final = frozenset({"auth", "device", "workload", "grant"})
 """Names of the context that only the engine writes."""
+
+
+AUTH_TIME: Final = "auth_time"
+"""The attribute of `context.auth` that only some schemas have: when the subject authenticated, a datetime."""
 
 
 class RequestRefused(CedarError):
@@ -60,7 +68,7 @@ def enrich(check: CheckRequest, world: World, now: int, ages: FreshnessConfig) -
     device = device_of(subject, check.device)
     context = {
         **check.context.fields,
-        "auth": auth_facts(subject, now, ages),
+        "auth": auth_facts(subject, now, ages, tells_auth_time(world.schema, check.action)),
         "device": device_facts(device, world, now, ages),
         "workload": workload_facts(subject.uid, world, now, ages),
         "grant": grant_facts(covering, now),
@@ -130,8 +138,15 @@ def device_of(subject: Subject, named: EntityUID | None) -> EntityUID | None:
     return bound or named
 
 
-def auth_facts(subject: Subject, now: int, ages: FreshnessConfig) -> Record:
-    """`context.auth`."""
+def tells_auth_time(schema: Schema, action: EntityUID) -> bool:
+    """Whether policies for an action may read when the subject authenticated: whether the schema declares that."""
+    declared = schema.actions.get(action)
+    auth = None if declared is None else declared.context.attributes.get("auth")
+    return auth is not None and isinstance(auth.type, RecordType) and AUTH_TIME in auth.type.attributes
+
+
+def auth_facts(subject: Subject, now: int, ages: FreshnessConfig, tells_time: bool) -> Record:
+    """`context.auth`; with the time of authentication, if that is to be told."""
     auth: dict[str, Value] = {
         "method": subject.method.value,
         "freshness": freshness(subject.authenticated_at, ages.authentication, now).value,
@@ -139,6 +154,9 @@ def auth_facts(subject: Subject, now: int, ages: FreshnessConfig) -> Record:
     }
     if subject.acr is not None:
         auth["acr"] = subject.acr
+    at = subject.authenticated_at
+    if tells_time and at is not None and auth["freshness"] == Freshness.FRESH.value:
+        auth[AUTH_TIME] = Datetime(at)
     return Record(auth)
 
 
@@ -168,14 +186,17 @@ def covering_grants(request: Request, entities: Entities, world: World) -> Itera
     """Grants whose link's scope holds for this request, whether they are in force or not."""
     if not world.grants:
         return
-    principal = entities.get(request.principal)
-    above = frozenset() if principal is None else principal.ancestors
-    for holder in (request.principal, *above):
-        for grant in world.grants.get(holder, ()):
-            if applies(world.program.policy(grant.id), request, entities):
-                yield grant
+    above, far = [_NOWHERE if entity is None else entity.ancestors for entity in map(entities.get, _sides(request))]
+    for grant in grants_near(world.grants, (request.principal, *above), {request.resource, *far}):
+        if applies(world.program.policy(grant.id), request, entities):
+            yield grant
 
 
+def _sides(request: Request) -> tuple[EntityUID, EntityUID]:
+    return request.principal, request.resource
+
+
+_NOWHERE: Final[frozenset[EntityUID]] = frozenset()
 _RANK: Final = {GrantStatus.ACTIVE: 0, GrantStatus.EXPIRED: 1, GrantStatus.PENDING: 2}
 
 

@@ -6,11 +6,14 @@ of the wrong type would make `==` false without a trace).
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import final
 
+from pdp.cedar.entities import Entities, Entity
 from pdp.cedar.errors import CedarError
 from pdp.cedar.policy import Effect
 from pdp.cedar.response import Decision, Response
+from pdp.cedar.values import EntityUID
 from pdp.config import FreshnessConfig
 from pdp.engine.decider import (
     CheckRequest,
@@ -23,6 +26,16 @@ from pdp.engine.decider import (
 from pdp.engine.enrich import Enriched, enrich
 from pdp.engine.obligations import read_obligations
 from pdp.engine.snapshot import CurrentWorld, World
+from pdp.telemetry.observing import ENRICH, EVALUATE, OBSERVED
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """A verdict and what it was made from: `enriched` is None if the request was refused before a policy was asked."""
+
+    verdict: Verdict
+    enriched: Enriched | None = None
 
 
 @final
@@ -36,21 +49,53 @@ class Evaluating:
 
     def decide(self, request: CheckRequest) -> Verdict:
         """The answer; see the module's docstring for what it adds to Cedar's."""
-        world = self._current.world
-        if world is None:
-            return deny(ReasonClass.NOT_READY, "the decision point has not loaded its policies yet")
-        if request.min_revision > world.context_revision:
-            return _refuse(
-                world,
-                ReasonClass.CONTEXT_BEHIND,
-                f"context revision {request.min_revision} was demanded and {world.context_revision} is the newest here",
-            )
-        try:
-            enriched = enrich(request, world, self._now(), self._ages)
-        except CedarError as error:
-            return _refuse(world, ReasonClass.INVALID_REQUEST, error.message)
-        response = world.program.authorize(enriched.request, enriched.entities, enriched.not_in_force)
-        return explain(world, enriched, response)
+        return evaluate(self._current.world, request, self._now(), self._ages).verdict
+
+
+def evaluate(
+    world: World | None,
+    request: CheckRequest,
+    now: int,
+    ages: FreshnessConfig,
+    reads: set[EntityUID] | None = None,
+) -> Evaluated:
+    """The verdict of one world at one instant. `reads` gets the entities that policies looked up, found or not."""
+    observation = OBSERVED.get()
+    began = 0 if observation is None else observation.evaluating()
+    if world is None:
+        return Evaluated(deny(ReasonClass.NOT_READY, "the decision point has not loaded its policies yet"))
+    if request.min_revision > world.context_revision:
+        return _refuse(
+            world,
+            ReasonClass.CONTEXT_BEHIND,
+            f"context revision {request.min_revision} was demanded and {world.context_revision} is the newest here",
+        )
+    try:
+        enriched = enrich(request, world, now, ages)
+    except CedarError as error:
+        return _refuse(world, ReasonClass.INVALID_REQUEST, error.message)
+    if observation is not None:
+        began = observation.lap(ENRICH, began)
+    entities = enriched.entities if reads is None else _watched(enriched.entities, reads)
+    response = world.program.authorize(enriched.request, entities, enriched.not_in_force)
+    verdict = explain(world, enriched, response)
+    if observation is not None:
+        observation.lap(EVALUATE, began)
+    return Evaluated(verdict, enriched)
+
+
+def _watched(entities: Entities, reads: set[EntityUID]) -> Entities:
+    """The same entities, whose names are noted as they are looked up."""
+    lookup = entities.lookup
+    note = reads.add
+
+    def watched(uid: EntityUID) -> Entity | None:
+        note(uid)
+        return lookup(uid)
+
+    copy = Entities()
+    copy.lookup = watched
+    return copy
 
 
 def explain(world: World, enriched: Enriched, response: Response) -> Verdict:
@@ -103,5 +148,7 @@ def message_of(reason: ReasonClass, policies: tuple[DeterminingPolicy, ...]) -> 
             return "; ".join(stated)
 
 
-def _refuse(world: World, reason: ReasonClass, message: str) -> Verdict:
-    return deny(reason, message, policy_revision=world.policy_revision, context_revision=world.context_revision)
+def _refuse(world: World, reason: ReasonClass, message: str) -> Evaluated:
+    return Evaluated(
+        deny(reason, message, policy_revision=world.policy_revision, context_revision=world.context_revision)
+    )

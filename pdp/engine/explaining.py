@@ -96,7 +96,7 @@ class Explaining:
         if world is None or verdict.reason not in _BY_POLICIES:
             return Explanation(verdict)
         enriched = enrich(request, world, now, self._ages)
-        grants = {grant.id: grant_status(grant, now) for grant in world.facts.grants}
+        grants = {id: grant_status(grant, now) for id, grant in world.facts.grants.items()}
         found = [*_traced(world, enriched, verdict, grants), *_not_in_force(world, enriched, grants)]
         order = list(Outcome)
         found.sort(key=lambda item: (order.index(item.outcome), item.policy.id))

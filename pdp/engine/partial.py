@@ -34,6 +34,7 @@ from pdp.engine.enrich import (
     device_of,
     grant_facts,
     refuse_owned,
+    tells_auth_time,
     with_subject,
     workload_facts,
 )
@@ -168,7 +169,7 @@ class PartialDecider:
             owned["device"] = device_facts(check.device, self._world, self._now, self._ages)
         if not isinstance(subject, Unknown):
             device = device_of(subject, check.device)
-            owned["auth"] = auth_facts(subject, self._now, self._ages)
+            owned["auth"] = self._auth(subject, check.action)
             owned["device"] = device_facts(device, self._world, self._now, self._ages)
             owned["workload"] = workload_facts(subject.uid, self._world, self._now, self._ages)
         known = {name: facts for name, facts in owned.items() if facts is not None and name not in check.unknown}
@@ -180,6 +181,14 @@ class PartialDecider:
         )
         return PartialRequest(principal, check.action, check.resource, context)
 
+    def _auth(self, subject: Subject, action: EntityOrUnknown) -> Record | None:
+        """`context.auth`, or None while it depends on which action it is."""
+        schema = self._world.schema
+        actions = schema.actions if isinstance(action, Unknown) else (action,)
+        told = {tells_auth_time(schema, each) for each in actions}
+        facts = [auth_facts(subject, self._now, self._ages, each) for each in told]
+        return facts[0] if facts.count(facts[0]) == len(facts) else None
+
     def _grant(
         self, principal: EntityOrUnknown, action: EntityOrUnknown, resource: EntityOrUnknown, entities: Entities
     ) -> Record | None:
@@ -187,7 +196,7 @@ class PartialDecider:
         request = Request(_or_anybody(principal), _or_anybody(action), _or_anybody(resource))
         if not any(isinstance(each, Unknown) for each in (principal, action, resource)):
             return grant_facts(covering_grants(request, entities, self._world), self._now)
-        for grant in self._world.facts.grants:
+        for grant in self._world.facts.grants.values():
             policy = self._world.program.policy(grant.id)
             opened = replace(
                 policy,
@@ -228,7 +237,7 @@ def _or_anybody(given: EntityOrUnknown) -> EntityUID:
 
 def _in_force(world: World, now: int) -> PolicySet:
     """The policies without the links of grants that are not in force."""
-    policies, grants = world.policies, {grant.id: grant for grant in world.facts.grants}
+    policies, grants = world.policies, world.facts.grants
     links = [
         link
         for link in policies.links.values()

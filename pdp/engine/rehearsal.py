@@ -63,15 +63,19 @@ class Rehearsal:
 
     def question(self, case: Case) -> CheckRequest:
         """What the case asks. Raises CedarError for claims or a context that stand for no values, with a place."""
+        api = EMPTY_RECORD
         match case.question:
             case CedarQuestion(action, resource):
                 pass
             case HttpQuestion(method, host, path):
-                route = self._routes.match(method, host, path)
-                action, resource = route.action, route.resource
+                route = self._routes.match(method, host, path, case.instant)
+                action, resource, api = route.action, route.resource, route.api
             case _:
                 assert_never(case.question)
-        return CheckRequest(self._subject(case), action, resource, self._context(case, action), case.device)
+        context = self._context(case, action)
+        if api.fields:
+            context = Record({**context.fields, "api": api})
+        return CheckRequest(self._subject(case), action, resource, context, case.device)
 
     def enriched(self, case: Case) -> Enriched:
         """What policies would be asked. Raises CedarError where the engine would refuse the request."""

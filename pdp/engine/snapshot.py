@@ -1,19 +1,22 @@
 """A world: one policy bundle, compiled, and one state of the facts. Immutable, swapped whole, read without a lock."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import final
+from threading import Lock
+from typing import TypeAlias, final
 
 from pdp.cedar.errors import PolicySetError
-from pdp.cedar.policy import Link, PolicySet, Slot
+from pdp.cedar.policy import PolicySet
 from pdp.cedar.schema.model import Schema
-from pdp.cedar.values import EntityUID
-from pdp.compiler.program import Program, compile_policies
-from pdp.context.facts import Grant
-from pdp.context.store import Facts
+from pdp.compiler.link import Linker
+from pdp.compiler.program import Program
+from pdp.compiler.rulebook import Rulebook
+from pdp.context.facts import Facts, Grant
+from pdp.engine.changes import Change
+from pdp.engine.grants import GrantIndex, GrantLinks, index_grants, link_of
 from pdp.engine.obligations import read_obligations
 from pdp.policies.bundle import Bundle
+from pdp.policies.steps import Steps, finish
 
 
 @final
@@ -29,9 +32,10 @@ class World:
     context_revision: int
     schema: Schema
     policies: PolicySet
+    book: Rulebook
     program: Program
     facts: Facts
-    grants: Mapping[EntityUID, tuple[Grant, ...]]
+    grants: GrantIndex
 
     def at(self, context_revision: int) -> "World":
         """The same world under the revision that the store gave to its facts."""
@@ -40,45 +44,69 @@ class World:
 
 def build_world(bundle: Bundle, facts: Facts) -> World:
     """Compile, at context revision 0. Raises PolicySetError for a grant without its template or a bad obligation."""
-    policies = _with_grants(bundle.policies, facts.grants)
+    return finish(building_world(bundle, facts))
+
+
+def building_world(bundle: Bundle, facts: Facts, linker: Linker | None = None) -> Steps[World]:
+    """As `build_world`, a little at each step. What a `linker` has made code for needs none made again."""
+    for grant in facts.grants.values():
+        refuse_unlinkable(bundle.policies, grant)
+        yield
+    policies = bundle.policies.with_links(GrantLinks(facts.grants))
     for policy in (*policies.static.values(), *policies.templates.values()):
         read_obligations(policy)
+        yield
+    book = yield from _compiling(bundle, policies, linker)
     return World(
         policy_revision=bundle.revision,
         context_revision=0,
         schema=bundle.schema,
         policies=policies,
-        program=compile_policies(policies),
+        book=book,
+        program=Program(book),
         facts=facts,
-        grants=_by_principal(facts.grants),
+        grants=index_grants(facts.grants.values()),
     )
 
 
-def _with_grants(policies: PolicySet, grants: tuple[Grant, ...]) -> PolicySet:
-    """The bundle's policies with a link for each grant, in force or not: time decides at each evaluation.
+def _compiling(bundle: Bundle, policies: PolicySet, linker: Linker | None) -> Steps[Rulebook]:
+    # INVARIANT: facts are checked against the schema as they come in, and each request is (`enrich`). So code need not
+    # test what the schema rules out.
+    book = Rulebook(schema=bundle.schema, linker=linker)
+    if bundle.compiled is not None:
+        for compiled in bundle.compiled:
+            kind = policies.templates if compiled.is_template else policies.static
+            if kind.get(compiled.policy.id) is not compiled.policy:
+                raise ValueError(compiled.policy.id)  # the code would not be that of the policy that is shown
+            book.take(compiled)
+            yield
+    else:
+        for policy in (*policies.static.values(), *policies.templates.values()):
+            book.add(policy)
+            yield
+    for link in policies.links.values():
+        book.link(link)
+        yield
+    return book
 
-    A grant fills both slots always. A template without one of them would grant more than the grant says, and
-    `PolicySet` refuses the link.
+
+def refuse_unlinkable(policies: PolicySet, grant: Grant) -> None:
+    """Returns if a grant can be a link of these policies. Raises PolicySetError.
+
+    A grant fills both slots always. A template without one of them would grant more than the grant says, and is
+    refused.
     """
-    for grant in grants:
-        if grant.template_id not in policies.templates:
-            known = ", ".join(f"`{template}`" for template in sorted(policies.templates)) or "none at all"
-            raise PolicySetError(
-                f"the grant `{grant.id}` is of the template `{grant.template_id}`, which the bundle does not have",
-                help=f"its templates are {known}",
-            )
-    links = [
-        Link(grant.id, grant.template_id, {Slot.PRINCIPAL: grant.principal, Slot.RESOURCE: grant.resource})
-        for grant in grants
-    ]
-    return PolicySet((*policies.static.values(), *policies.templates.values()), (*policies.links.values(), *links))
+    if grant.template_id not in policies.templates:
+        known = ", ".join(f"`{template}`" for template in sorted(policies.templates)) or "none at all"
+        raise PolicySetError(
+            f"the grant `{grant.id}` is of the template `{grant.template_id}`, which the bundle does not have",
+            help=f"its templates are {known}",
+        )
+    policies.check_link(link_of(grant))
 
 
-def _by_principal(grants: Iterable[Grant]) -> Mapping[EntityUID, tuple[Grant, ...]]:
-    index: defaultdict[EntityUID, list[Grant]] = defaultdict(list)
-    for grant in grants:
-        index[grant.principal].append(grant)
-    return {principal: tuple(held) for principal, held in index.items()}
+Listener: TypeAlias = Callable[[World, Change], None]
+"""Told of a world that answers from now on, and of what changed. Must not raise."""
 
 
 @final
@@ -88,7 +116,24 @@ class CurrentWorld:
     Replacing an attribute is atomic in CPython, so readers need no lock: they take `world` once per decision.
     """
 
-    __slots__ = ("world",)
+    __slots__ = ("_listeners", "_lock", "world")
 
     def __init__(self) -> None:
         self.world: World | None = None
+        self._listeners: tuple[Listener, ...] = ()
+        self._lock = Lock()
+
+    def listen(self, listener: Listener) -> None:
+        """Have `listener` told of every world that is published from now on, after those who listen already."""
+        self._listeners = (*self._listeners, listener)
+
+    def publish(self, world: World, change: Change) -> None:
+        """Let a world answer. `change` is what it changes of the one before. Returns when all listeners were told.
+
+        INVARIANT: whoever acknowledges a change does so after this has returned. Then nothing that was kept from the
+        world before and is not true in this one can be had any more.
+        """
+        with self._lock:
+            self.world = world
+            for listener in self._listeners:
+                listener(world, change)

@@ -46,25 +46,35 @@ class VerifiedJws:
 def verify_jws(token: str, keys: KeySet, algorithms: Collection[str]) -> VerifiedJws:
     """What was signed. `algorithms` are those that are accepted; a key may narrow them. Raises IdentityError."""
     jws = parse_jws(token)
-    header = jws.header
+    check_header(jws.header, algorithms)
+    verify_signature(jws, keys)
+    return VerifiedJws(jws.header, jws.payload)
+
+
+def check_header(header: Mapping[str, Json], algorithms: Collection[str]) -> None:
+    """Returns if a header asks for nothing but one of these algorithms. Raises IdentityError."""
     for name in _NOT_HERE:
         if name in header:
             raise IdentityError(f"the token's header has `{name}`, which is not accepted", Refusal.HEADER)
     algorithm = header.get("alg")
     if not isinstance(algorithm, str) or algorithm not in algorithms:
         raise IdentityError("the token's signature algorithm is not accepted", Refusal.ALGORITHM)
-    key = keys.find(_key_id(header))
+
+
+def verify_signature(jws: UnverifiedJws, keys: KeySet) -> None:
+    """Returns if the key that the header names has signed. `check_header` has passed it. Raises IdentityError."""
+    key, algorithm = keys.find(key_id(jws.header)), jws.header["alg"]
     if key is None:
         raise IdentityError("the token is not signed by a known key", Refusal.UNKNOWN_KEY)
     # The key decides, not the token: with that, no public key can be taken for a shared secret.
-    if algorithm not in key.algorithms:
+    if not isinstance(algorithm, str) or algorithm not in key.algorithms:
         raise IdentityError("the token's signature algorithm is not one of its key", Refusal.ALGORITHM)
     if not key.verifies(algorithm, jws.signing_input, jws.signature):
         raise IdentityError("the token's signature is wrong", Refusal.SIGNATURE)
-    return VerifiedJws(header, jws.payload)
 
 
-def _key_id(header: Mapping[str, Json]) -> str | None:
+def key_id(header: Mapping[str, Json]) -> str | None:
+    """The id of the key that a header names, if it names one. Raises IdentityError (MALFORMED)."""
     if "kid" not in header:
         return None
     kid = header["kid"]

@@ -2,7 +2,8 @@
 
 PyJWT builds the keys (RFC 7518, section 6; RFC 8037). It would take more than is read here: key sets that mix secret
 and public keys, two keys of one `kid`, keys for encryption, short and weak RSA keys, base64url that is not canonical.
-A set with one bad key is refused whole: a file that holds something unexpected was not made for this purpose.
+A set with one bad key is refused whole: a file that holds something unexpected was not made for this purpose. A set
+that an issuer publishes for all the world holds keys for other purposes, too; those alone are passed over.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,6 +14,7 @@ from typing import Final, TypeAlias, final
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt import InvalidKeyError, get_algorithm_by_name
 from jwt.algorithms import Algorithm
 
@@ -49,6 +51,11 @@ class VerificationKey:
     algorithms: Mapping[str, Algorithm]
     public: PublicKey
 
+    @property
+    def spki(self) -> bytes:
+        """The key itself, in its one canonical form (DER of RFC 5280's SubjectPublicKeyInfo)."""
+        return self.public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
     def verifies(self, algorithm: str, message: bytes, signature: bytes) -> bool:
         """Whether a signature in JWS form (RFC 7518, section 3) is this key's. `algorithm` is one of `algorithms`."""
         return self.algorithms[algorithm].verify(message, self.public, signature)
@@ -64,6 +71,13 @@ class KeySet:
         self.keys: Final = tuple(keys)
         self._by_kid: Final = {key.kid: key for key in self.keys if key.kid is not None}
         self._only: Final = self.keys[0] if len(self.keys) == 1 else None
+
+    def same_as(self, other: "KeySet") -> bool:
+        """Whether the other set holds the same keys for the same algorithms, in any order."""
+        return self._said() == other._said()
+
+    def _said(self) -> frozenset[tuple[str | None, bytes, frozenset[str]]]:
+        return frozenset((key.kid, key.spki, frozenset(key.algorithms)) for key in self.keys)
 
     def find(self, kid: str | None) -> VerificationKey | None:
         """The key of this id. Without an id there is only one if the set holds only one: keys are not tried in turn."""
@@ -99,19 +113,22 @@ def load_key_set(path: Path) -> KeySet:
     return read_key_set(read_source(path, KeySetError, "`identity.jwks` names a file with the issuer's JWK Set"))
 
 
-def read_key_set(source: Source) -> KeySet:
+def read_key_set(source: Source, *, published: bool = False) -> KeySet:
     """The keys of a text. Raises KeySetError, DocumentError or JsonError.
 
-    Members that are not known are ignored, as RFC 7517 (sections 4 and 5) wants it.
+    Members that are not known are ignored, as RFC 7517 (sections 4 and 5) wants it. In a `published` set, so are keys
+    of other types and curves, for other algorithms, and not for verifying; whatever else is wrong refuses the set.
     """
     listed = parse_json_document(source).table().require("keys")
     nodes = listed.items()
+    refuse_secrets(nodes)
+    if published:
+        nodes = [node for node in nodes if _is_ours(node.table())]
     if not nodes:
         listed.refuse("the key set is empty", "add the issuer's public keys")
-    _refuse_secrets(nodes)
     keys: dict[str | None, VerificationKey] = {}
     for node in nodes:
-        key = _read_key(node)
+        key = read_key(node)
         if key.kid is None and len(nodes) > 1:
             node.refuse("this key has no `kid`", "a key without a `kid` must be the only one of its set")
         if key.kid in keys:
@@ -120,8 +137,10 @@ def read_key_set(source: Source) -> KeySet:
     return KeySet(keys.values())
 
 
-def _refuse_secrets(nodes: Iterable[Node]) -> None:
-    """Before anything else, and without a span: the excerpt in the message would print the secret."""
+def refuse_secrets(nodes: Iterable[Node]) -> None:
+    """Refuses entries of `keys` that are private. Before anything else, and without a span: the excerpt in the message
+    would print the secret.
+    """
     for index, node in enumerate(nodes):
         if isinstance(node.value, dict) and (found := _SECRETS & node.value.keys()):
             raise KeySetError(
@@ -131,10 +150,11 @@ def _refuse_secrets(nodes: Iterable[Node]) -> None:
             )
 
 
-def _read_key(node: Node) -> VerificationKey:
+def read_key(node: Node, use: str = "sig") -> VerificationKey:
+    """The key that one entry holds. `use` is what it is for, if it says so. Raises DocumentError."""
     table = node.table()
     kind = _kind(table)
-    _check_purpose(table)
+    _check_purpose(table, use)
     alg, kid = table.get("alg"), table.get("kid")
     algorithms = kind.algorithms if alg is None else (alg.choice(kind.algorithms),)
     return VerificationKey(
@@ -152,14 +172,35 @@ def _kind(table: Table) -> _Kind:
     return curves[table.require("crv").choice(curves)]
 
 
-def _check_purpose(table: Table) -> None:
+def _is_ours(table: Table) -> bool:
+    """Whether a key is said to be one for verifying tokens, of a kind that is known here."""
+    stated = {name: node.value for name in ("kty", "crv", "use", "alg") if (node := table.get(name)) is not None}
+    kty, curve, operations = stated.get("kty"), stated.get("crv"), table.get("key_ops")
+    curves = _CURVES.get(kty, {}) if isinstance(kty, str) else {}
+    kind = _RSA if kty == "RSA" else curves.get(curve) if isinstance(curve, str) else None
+    return (
+        kind is not None
+        and stated.get("use", "sig") == "sig"
+        and stated.get("alg", kind.algorithms[0]) in kind.algorithms
+        and (operations is None or "verify" in [operation.value for operation in operations.items()])
+    )
+
+
+_OPERATIONS: Final = ("sign", "verify")
+"""What a key for signatures may do, as its two halves together."""
+
+
+def _check_purpose(table: Table, expected: str) -> None:
     """A key that is meant for something else must not verify tokens (RFC 7517, sections 4.2 and 4.3)."""
-    if (use := table.get("use")) is not None and use.text() != "sig":
-        use.refuse("this key is not one for signatures", "remove the key, or state `use` as `sig`")
-    if (operations := table.get("key_ops")) is not None and "verify" not in [
-        operation.text() for operation in operations.items()
-    ]:
+    if (use := table.get("use")) is not None and use.text() != expected:
+        use.refuse("this key is not one for signatures", f"remove the key, or state `use` as `{expected}`")
+    if (operations := table.get("key_ops")) is None:
+        return
+    stated = [operation.text() for operation in operations.items()]
+    if "verify" not in stated:
         operations.refuse("this key is not one for verifying", "remove the key, or add `verify` to its `key_ops`")
+    if len(stated) != len(set(stated)) or not set(stated) <= set(_OPERATIONS):
+        operations.refuse("this key is for unrelated operations, or for one twice", "let `key_ops` be `verify` alone")
 
 
 def _public_key(node: Node, table: Table, kind: _Kind) -> PublicKey:
@@ -185,7 +226,7 @@ def _check_rsa(node: Node, key: RSAPublicKey) -> None:
         node.refuse(f"an RSA key of {key.key_size} bits", f"from {MIN_RSA_BITS} to {MAX_RSA_BITS} bits are accepted")
     if not MIN_RSA_EXPONENT <= numbers.e <= MAX_RSA_EXPONENT:
         node.refuse("the exponent `e` of this RSA key is out of bounds", f"it is usually {MIN_RSA_EXPONENT}, `AQAB`")
-    if _is_roca(numbers.n):
+    if is_roca(numbers.n):
         node.refuse("this RSA key was made by a faulty generator (CVE-2017-15361)", "the issuer must replace the key")
 
 
@@ -195,7 +236,7 @@ _ROCA_PRIMES: Final = (
 )
 
 
-def _is_roca(modulus: int) -> bool:
+def is_roca(modulus: int) -> bool:
     """Whether a modulus has the fingerprint of Infineon's generator, whose keys can be factored.
 
     It is a power of 65537 modulo each small prime (Nemec and others, "The Return of Coppersmith's Attack", section 5);

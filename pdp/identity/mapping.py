@@ -1,10 +1,11 @@
 """From what is known of a subject to a Cedar entity: the one mapping, configured by `PrincipalConfig`.
 
-    id_claim                    the entity's id
+    id_claim, id_prefix         the entity's id
     type, type_claim, types     its type
     attributes                  its attributes: a list becomes a Set, a mapping a Record, all else stays what it is
     groups_claim, groups_type   its parents
     device_claim, device_type   the device that the credential is bound to
+    id_prefix                   stands before the ids of groups and device, too
     acr, amr (always read)      how the subject authenticated (OpenID Connect Core, section 2; RFC 8176)
 
 A claim that is read and has another form refuses the token; it is never left out, for a missing attribute may be what
@@ -29,32 +30,38 @@ def asserted_subject(uid: EntityUID) -> Subject:
 
 
 def token_subject(
-    claims: Mapping[str, Json], config: PrincipalConfig, *, authenticated_at: int | None, expires_at: int
+    claims: Mapping[str, Json],
+    config: PrincipalConfig,
+    method: Method,
+    *,
+    authenticated_at: int | None,
+    expires_at: int,
 ) -> Subject:
     """The subject of a verified token, with its times (ms) as the token's rules made them. Raises IdentityError."""
     uid = _principal(claims, config)
     groups = [] if config.groups_claim is None else _texts(claims, config.groups_claim)
-    parents = frozenset(EntityUID(config.groups_type, group) for group in groups)
+    parents = frozenset(EntityUID(config.groups_type, config.id_prefix + group) for group in groups)
     if uid in parents:
         raise IdentityError("the token makes its subject a member of itself")
-    device = None if config.device_claim is None else _text(claims, config.device_claim)
+    device = None if config.device_claim is None else text_claim(claims, config.device_claim)
     attributes = {name: _value(claims[claim], claim) for name, claim in config.attributes.items() if claim in claims}
     return Subject(
         Entity(uid, attributes, parents),
-        Method.JWT,
-        acr=_text(claims, "acr"),
+        method,
+        acr=text_claim(claims, "acr"),
         amr=frozenset(_texts(claims, "amr")),
         authenticated_at=authenticated_at,
         expires_at=expires_at,
-        device=None if device is None else EntityUID(config.device_type, device),
+        device=None if device is None else EntityUID(config.device_type, config.id_prefix + device),
     )
 
 
 def _principal(claims: Mapping[str, Json], config: PrincipalConfig) -> EntityUID:
-    id = _text(claims, config.id_claim)
+    id = text_claim(claims, config.id_claim)
     if id is None:
         raise IdentityError(f"the token has no claim `{config.id_claim}`")
-    kind = None if config.type_claim is None else _text(claims, config.type_claim)
+    kind = None if config.type_claim is None else text_claim(claims, config.type_claim)
+    id = config.id_prefix + id
     if kind is None:
         return EntityUID(config.type, id)
     if kind not in config.types:
@@ -62,8 +69,8 @@ def _principal(claims: Mapping[str, Json], config: PrincipalConfig) -> EntityUID
     return EntityUID(config.types[kind], id)
 
 
-def _text(claims: Mapping[str, Json], name: str) -> str | None:
-    """A claim that is a text and not empty; None when it is absent."""
+def text_claim(claims: Mapping[str, Json], name: str) -> str | None:
+    """A claim that is a text and not empty; None when it is absent. Raises IdentityError."""
     if name not in claims:
         return None
     value = claims[name]

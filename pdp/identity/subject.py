@@ -13,6 +13,11 @@ class Method(Enum):
     """How the subject was established."""
 
     JWT = "jwt"
+    INTROSPECTION = "introspection"
+    """The issuer's own word for a token that only it can read."""
+    X509_SVID = "x509-svid"
+    JWT_SVID = "jwt-svid"
+    """A workload, known by SPIFFE."""
     ASSERTED = "asserted"
 
 

@@ -1,116 +1,177 @@
-"""Bearer tokens: JWTs (RFC 7519, with the practices of RFC 8725) of one issuer for one audience.
+"""Tokens of the configured issuers: verified once, and looked at again on every use.
 
-    the header    `alg` one that is configured and that the key is for, `kid` a known key, `typ` an access token or none
-    the claims    `iss` equal, `aud` equal or containing, `exp` ahead, `nbf`, `iat` and `auth_time` not ahead, no `cnf`
+    whose        a JWT says by `iss` whose it is, and is verified with that issuer's keys and by its rules alone; one
+                 that names a workload and no such issuer is a JWT-SVID (`jwt_svid`); of any other token, and of JWTs of
+                 an issuer without keys, the issuer is asked (`introspection`)
+    once         header, signature, claims (`jws`, `claims`), or the issuer's answer
+    every time   its time has come and is not over, its keys are still the issuer's and still believed, it was not
+                 revoked (`revocations`), and who shows it is whom it is bound to (`binding`), in this order
 
-Dates are whole seconds since 1970 UTC. RFC 7519 would allow fractions; tokens are read as Cedar reads JSON, which has
-none, and a token with a fraction anywhere is refused. All times are compared with the `now` that is given, and at a
-boundary the answer is the stricter one.
+What was verified is remembered by the hash of the whole token (`token_cache`), so that a token which differs anywhere
+is another one. INVARIANT: a remembered token has the answer that it would have if it were verified again.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final, final
 
 from pdp.cedar.wire.strict_json import Json
-from pdp.config import IdentityConfig
+from pdp.config.identity import TokenCacheConfig
+from pdp.config.issuers import IssuerConfig
+from pdp.identity import base64url
+from pdp.identity.binding import WITHOUT_PROOFS, Bindings
+from pdp.identity.claims import check_answer, check_jwt
 from pdp.identity.errors import IdentityError, Refusal
-from pdp.identity.jws import parse_object, verify_jws
-from pdp.identity.keyset import KeySet, KeySetError
-from pdp.identity.mapping import token_subject
+from pdp.identity.introspection import Introspector
+from pdp.identity.jws import MAX_TOKEN, UnverifiedJws, check_header, key_id, parse_jws, parse_object, verify_signature
+from pdp.identity.jwt_svid import JwtSvids, names_workload
+from pdp.identity.keyset import KeySet
+from pdp.identity.keysource import KeySource
+from pdp.identity.presented import Presented
+from pdp.identity.revocations import Revocations
 from pdp.identity.subject import Subject
+from pdp.identity.token_cache import TokenCache, token_key
+from pdp.identity.verified import VerifiedToken
+from pdp.telemetry.identity import IdentityMetrics
 
-__all__ = ["IdentityError", "TokenVerifier"]
+__all__ = ["IdentityError", "Issuer", "TokenVerifier"]
 
-MAX_DATE: Final = 253_402_300_799
-"""The last second of the year 9999. A later date is one in milliseconds, or one that means `never`."""
+_OPAQUE: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+"""What a token is that is sent as a credential (RFC 6750, section 2.1)."""
 
-_TYPES: Final = frozenset({"jwt", "at+jwt", "application/at+jwt"})
-"""Kinds of JWT that are accepted, in lower case: media types are compared without regard to it. Logout tokens, security
-events and proofs of possession have names of their own, so that none is taken for a credential (RFC 8725, 3.11)."""
+
+@final
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """An issuer, its keys if it has any, and how it is asked if it is."""
+
+    config: IssuerConfig
+    keys: KeySource | None
+    introspector: Introspector | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A verified token, and what it was verified with: nothing if its issuer was asked."""
+
+    token: VerifiedToken
+    source: KeySource | None = None
+    keys: KeySet | None = None
 
 
 @final
 class TokenVerifier:
-    """Verifies tokens by the configured rules with one set of keys. May be used from any thread."""
+    """Verifies the tokens of these issuers. May be used from any thread. `leeway` is in ms."""
 
-    def __init__(self, config: IdentityConfig, keys: KeySet) -> None:
-        """Raises KeySetError when no key could verify an algorithm that is accepted: every token would be refused."""
-        self._config = config
-        self._keys = keys
-        self._algorithms = frozenset(config.algorithms)
-        if not any(self._algorithms & key.algorithms.keys() for key in keys.keys):
-            raise KeySetError(
-                f"no key of `{config.jwks}` is one for {', '.join(config.algorithms)}",
-                help="let `identity.algorithms` list what the issuer signs with",
-            )
+    def __init__(
+        self,
+        issuers: Iterable[Issuer],
+        leeway: int,
+        *,
+        metrics: IdentityMetrics,
+        bindings: Bindings = WITHOUT_PROOFS,
+        revocations: Revocations | None = None,
+        cache: TokenCacheConfig | None = None,
+        svids: JwtSvids | None = None,
+    ) -> None:
+        bounds = cache or TokenCacheConfig()
+        self.revocations: Final = Revocations() if revocations is None else revocations
+        self.bindings = bindings
+        self._svids = svids
+        self._issuers: Final = {issuer.config.issuer: issuer for issuer in issuers}
+        self._asked = next((issuer for issuer in self._issuers.values() if issuer.introspector is not None), None)
+        self._leeway = leeway
+        self._metrics = metrics
+        self._known: TokenCache[_Known] = TokenCache(bounds.entries, bounds.characters)
+        metrics.show(lambda: len(self._known), lambda: len(self.revocations))
 
-    def verify(self, token: str, now: int) -> Subject:
+    def verify(self, presented: Presented, now: int) -> Subject:
         """The subject of a token at `now` (ms since 1970 UTC). Raises IdentityError.
 
         The subject's `expires_at` is the first instant at which the token is no longer accepted.
         """
-        jws = verify_jws(token, self._keys, self._algorithms)
-        _check_type(jws.header)
+        token = self._verified(presented.token, now)
+        self.revocations.refuse_revoked(token)
+        self.bindings.check(token.confirmation, presented, now)
+        return token.subject
+
+    def _verified(self, text: str, now: int) -> VerifiedToken:
+        """The token, remembered or verified now; what is asked of it every time is not asked here."""
+        if len(text) > MAX_TOKEN:
+            raise IdentityError(f"the token is longer than {MAX_TOKEN} characters", Refusal.MALFORMED)
+        key = token_key(text)
+        known = self._known.get(key, now)
+        if known is not None and _holds(known, now):
+            self._metrics.looked(found=True)
+            return known.token
+        self._metrics.looked(found=False)
+        known = self._jwt(text, key, now) if _is_jws(text) else self._opaque(text, key, now)
+        if known.source is not None or self._keeps_answers:
+            self._known.put(key, known, known.token.subject.expires_at or now, len(text))
+        return known.token
+
+    @property
+    def _keeps_answers(self) -> bool:
+        """Whether an issuer's word is believed for longer than the request that asked for it."""
+        introspection = None if self._asked is None else self._asked.config.introspection
+        return introspection is not None and introspection.max_age > 0
+
+    def _jwt(self, text: str, key: bytes, now: int) -> _Known:
+        jws = parse_jws(text)
         claims = parse_object(jws.payload, "claims")
-        config = self._config
-        _check_issuer(claims, config.issuer)
-        _check_audience(claims, config.audience)
-        expires_at = _expiry(claims, config.leeway, now)
-        for name in ("nbf", "iat"):
-            _not_ahead(claims, name, config.leeway, now)
-        authenticated_at = _not_ahead(claims, "auth_time", config.leeway, now)
-        if "cnf" in claims:
-            # RFC 7800: only whoever holds the confirmed key may use the token. Nobody has proved that here, and a
-            # token that was bound to its sender may as well be a stolen one (RFC 9449, section 7.2).
-            raise IdentityError("the token is bound to a key and cannot be used alone", Refusal.CONFIRMATION)
-        return token_subject(claims, config.principal, authenticated_at=authenticated_at, expires_at=expires_at)
+        if self._svids is not None and names_workload(claims) and not self._knows(claims.get("iss")):
+            return _Known(*self._svids.verify(jws, claims, self._leeway, now))
+        issuer = self._issuer(claims)
+        config, source = issuer.config, issuer.keys
+        if source is None:
+            return self._opaque(text, key, now)
+        check_header(jws.header, config.algorithms)
+        keys = _signed_with(jws, source, now)
+        return _Known(check_jwt(jws.header, claims, config, self._leeway, now), source, keys)
+
+    def _knows(self, name: Json) -> bool:
+        return isinstance(name, str) and name in self._issuers
+
+    def _issuer(self, claims: Mapping[str, Json]) -> Issuer:
+        """Whose token it says to be. Nothing of it is believed but by that issuer's own keys."""
+        name = claims.get("iss")
+        issuer = self._issuers.get(name) if isinstance(name, str) else None
+        if issuer is None:
+            raise IdentityError("the token is from another issuer", Refusal.ISSUER)
+        return issuer
+
+    def _opaque(self, text: str, key: bytes, now: int) -> _Known:
+        issuer = self._asked
+        if issuer is None or issuer.introspector is None or issuer.config.introspection is None:
+            raise IdentityError("the token is not a signed JWT", Refusal.MALFORMED)
+        if _OPAQUE.fullmatch(text) is None:
+            raise IdentityError("the token holds characters that no token has", Refusal.MALFORMED)
+        answer = issuer.introspector.ask(text, key, now)
+        config, introspection = issuer.config, issuer.config.introspection
+        return _Known(check_answer(answer.claims, config, introspection, self._leeway, now, asked_at=answer.asked_at))
 
 
-def _check_type(header: Mapping[str, Json]) -> None:
-    if "typ" not in header:
-        return
-    kind = header["typ"]
-    if not isinstance(kind, str) or kind.lower() not in _TYPES:
-        raise IdentityError("the token is of a type that is not accepted", Refusal.TYPE)
+def _holds(known: _Known, now: int) -> bool:
+    """Whether verifying anew would come to the same. Raises IdentityError when the keys are no longer believed."""
+    if now < known.token.not_before:  # the clock was set back
+        return False
+    return known.source is None or known.source.current(now) is known.keys
 
 
-def _check_issuer(claims: Mapping[str, Json], issuer: str) -> None:
-    if claims.get("iss") != issuer:
-        raise IdentityError("the token is from another issuer", Refusal.ISSUER)
+def _signed_with(jws: UnverifiedJws, source: KeySource, now: int) -> KeySet:
+    """The issuer's keys, one of which has signed. Raises IdentityError."""
+    keys, kid = source.current(now), key_id(jws.header)
+    if kid is not None and keys.find(kid) is None:
+        keys = source.newer(kid, now)
+    verify_signature(jws, keys)
+    return keys
 
 
-def _check_audience(claims: Mapping[str, Json], audience: str) -> None:
-    stated = claims.get("aud")
-    meant = stated if isinstance(stated, list) else [stated]
-    if audience not in meant:
-        raise IdentityError("the token is for another audience", Refusal.AUDIENCE)
-    if not all(isinstance(one, str) for one in meant):
-        raise IdentityError("the claim `aud` must be a text or a list of texts")
-
-
-def _expiry(claims: Mapping[str, Json], leeway: int, now: int) -> int:
-    """The instant (ms) from which on the token is not accepted (RFC 7519, section 4.1.4)."""
-    expiry = _date(claims, "exp")
-    if expiry is None:
-        raise IdentityError("the token has no claim `exp`")
-    if now >= expiry + leeway:
-        raise IdentityError("the token has expired", Refusal.EXPIRED)
-    return expiry + leeway
-
-
-def _not_ahead(claims: Mapping[str, Json], name: str, leeway: int, now: int) -> int | None:
-    """A date (ms) that must not be in the future."""
-    date = _date(claims, name)
-    if date is not None and date > now + leeway:
-        raise IdentityError(f"the claim `{name}` is in the future", Refusal.NOT_YET_VALID)
-    return date
-
-
-def _date(claims: Mapping[str, Json], name: str) -> int | None:
-    """A claim that is a date, in milliseconds; None when it is absent."""
-    if name not in claims:
-        return None
-    seconds = claims[name]
-    if not isinstance(seconds, int) or isinstance(seconds, bool) or not 0 <= seconds <= MAX_DATE:
-        raise IdentityError(f"the claim `{name}` must be a date in whole seconds since 1970")
-    return seconds * 1000
+def _is_jws(text: str) -> bool:
+    """Whether a token has the shape of a signed JWT: three parts, and a first one that begins a JSON object."""
+    head, dot, rest = text.partition(".")
+    if not dot or rest.count(".") != 1:
+        return False
+    return (base64url.decode(head) or b"").lstrip(b" \t\r\n").startswith(b"{")

@@ -1,11 +1,13 @@
 """Request paths, read so that every server behind us reads the same (RFC 3986, sections 2.3, 3.3 and 6.2.2).
 
 A path that two servers could take for different ones is refused, not repaired: dot segments, empty segments, encoded
-slashes, backslashes and NULs, path parameters, what is not ASCII, what is encoded twice. So the decision is about the
-very path that the upstream serves.
+slashes, backslashes and NULs, path parameters, what is not ASCII, what is encoded twice, what a server that trims
+segments or folds compatible characters (NFKC) would read as another one. So the decision is about the very path that
+the upstream serves.
 """
 
 import re
+import unicodedata
 from typing import Final
 
 MAX_PATH: Final = 8 * 1024
@@ -45,7 +47,13 @@ def _has_one_meaning(segment: str) -> bool:
     except UnicodeDecodeError:
         return False
     # A text that holds an escape again (`%2541`) would be another one to a server that decodes twice.
-    return _REFUSED_IN_TEXT.search(text) is None
+    if _REFUSED_IN_TEXT.search(text) is not None or text.strip() != text:
+        return False
+    if text.isascii():
+        return True
+    # `%EF%BC%8F` is a slash of full width, and a slash to a server that folds what it reads.
+    folded = unicodedata.normalize("NFKC", text)
+    return _REFUSED_IN_TEXT.search(folded) is None and folded.strip() == folded and folded not in (".", "..")
 
 
 def _decode(segment: str) -> bytes:

@@ -1,56 +1,72 @@
 """The route table: method, host and path of an HTTP request to the action and resource of a Cedar request.
 
-    routes:
-      - method: GET
-        host: api.consortium.example
-        path: /orders/{id}
-        action: Procurement::Action::"viewOrder"
-        resource: Procurement::Order::"{id}"
+Of two routes that match, the one with a literal segment where the other captures wins; routes between which that
+decides nothing are refused when they are loaded. What no route serves becomes an action of its own on
+`Api::Route::"<METHOD> <path>"`, which default deny refuses and guardrails can speak of:
 
-`{id}` captures one segment, which is not empty, and puts it into the resource's id. Of two routes that match, the one
-with a literal segment where the other captures wins; routes between which that decides nothing are refused when they
-are loaded. What no route matches is the action `Api::Action::"unknown"`: default deny refuses it, and a guardrail can
-say so.
+    Api::Action::"unknown"      no route has this path, or it can be read in two ways, or it is listed as unknown
+    Api::Action::"wrongMethod"  the path has routes, but none for this method
+    Api::Action::"deprecated"   the route is deprecated, and deprecated ones are not served or its sunset has come
+
+A schema without one of the last two has them as `unknown`. A route can have facts: `context.api` of the request.
 """
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum, unique
 from itertools import combinations
-from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias, final
 
-from pdp.cedar.names import is_action_type
-from pdp.cedar.source import Source
-from pdp.cedar.values import EntityUID, brief
-from pdp.documents import Node, parse_yaml, read_source
-from pdp.inventory.paths import SEGMENT, segment_text, split_path
+from pdp.cedar.values import EMPTY_RECORD, EntityUID, Record
+from pdp.documents import Node
+from pdp.inventory.paths import segment_text, split_path
+from pdp.inventory.patterns import Piece
 
 UNKNOWN_ACTION: Final = EntityUID("Api::Action", "unknown")
 """The action of a request that no route matches."""
+
+WRONG_METHOD_ACTION: Final = EntityUID("Api::Action", "wrongMethod")
+"""The action of a request to a path whose routes have other methods, where the schema declares it."""
+
+DEPRECATED_ACTION: Final = EntityUID("Api::Action", "deprecated")
+"""The action of a request to a route that is not served any more, where the schema declares it."""
 
 UNKNOWN_RESOURCE_TYPE: Final = "Api::Route"
 """The type of such a request's resource; its id is the method and the path, cut off when they are long."""
 
 _MAX_SHOWN_METHOD: Final = 32
 _MAX_SHOWN_PATH: Final = 256
-_METHOD: Final = re.compile(r"[A-Z][A-Z-]*")
-_HOST: Final = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*|\[[0-9A-Fa-f:.]+\]")
 _PORT: Final = re.compile(r":[0-9]*\Z")
-_CAPTURE: Final = re.compile(r"\{([a-z][A-Za-z0-9_]*)\}")
+
+
+@unique
+class RouteKind(Enum):
+    """What the inventory knows of a request: a closed list, fit for a metric label."""
+
+    KNOWN = "known"
+    DEPRECATED_SERVED = "deprecated_served"
+    """Policies are asked for the route's own action, and can see `context.api.deprecated`."""
+    DEPRECATED = "deprecated"
+    WRONG_METHOD = "wrong_method"
+    UNKNOWN = "unknown"
+    AMBIGUOUS_PATH = "ambiguous_path"
+    """The path can be read in two ways; its action is `unknown`."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What a request is about."""
+    """What a request is about. `api` is to be `context.api`; empty, it is left out."""
 
     action: EntityUID
     resource: EntityUID
+    kind: RouteKind = RouteKind.KNOWN
+    api: Record = EMPTY_RECORD
 
 
-class _Where(NamedTuple):
-    """What must be equal before segments are compared."""
+class Where(NamedTuple):
+    """What must be equal before segments are compared. The host is in lower case."""
 
     method: str
     host: str
@@ -58,32 +74,51 @@ class _Where(NamedTuple):
     ends_in_slash: bool
 
 
-_Piece: TypeAlias = str | int
-"""Of a resource's id: a text, or the position of the segment whose text is put there."""
+@final
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a route stands for."""
+
+    action: EntityUID
+    resource_type: str
+    resource_id: tuple[Piece, ...]
+    api: Record = EMPTY_RECORD
+
+
+class Deprecation(NamedTuple):
+    """Whether a deprecated route is still served, and until when (ms since 1970; None without an end)."""
+
+    served: bool
+    sunset: int | None
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One route as it is written. `segments` holds None where a segment is captured."""
+    """One route as it is written. `segments` holds None where a segment is captured; `target` is None for a route
+    that is listed as unknown: it hides others that would match.
+    """
 
-    where: _Where
+    where: Where
     segments: tuple[str | None, ...]
-    action: EntityUID
-    resource_type: str
-    resource_id: tuple[_Piece, ...]
+    target: Target | None
     node: Node = field(compare=False, repr=False)
+    deprecation: Deprecation | None = None
 
     @property
     def literal(self) -> tuple[int, ...]:
         """The positions of the segments that are not captured."""
         return tuple(position for position, segment in enumerate(self.segments) if segment is not None)
 
-    def route(self, segments: tuple[str, ...]) -> Route:
-        """The route of a path with these segments."""
-        pieces = (piece if isinstance(piece, str) else segment_text(segments[piece]) for piece in self.resource_id)
-        return Route(self.action, EntityUID(self.resource_type, "".join(pieces)))
 
+class OwnActions(NamedTuple):
+    """The actions of requests that are not served, as far as the schema declares them."""
+
+    wrong_method: EntityUID = UNKNOWN_ACTION
+    deprecated: EntityUID = UNKNOWN_ACTION
+
+
+_ALL_UNKNOWN: Final = OwnActions()
 
 _Shape: TypeAlias = tuple[tuple[int, ...], Mapping[tuple[str | None, ...], Rule]]
 """The positions of literal segments, and by the segments at these positions the rules that have literals just there."""
@@ -93,64 +128,79 @@ _Shape: TypeAlias = tuple[tuple[int, ...], Mapping[tuple[str | None, ...], Rule]
 class RouteTable:
     """Finds the route of a request; costs a look-up for each way in which routes of that length mix their captures."""
 
-    __slots__ = ("_shapes",)
+    __slots__ = ("_methods", "_own", "_shapes")
 
-    def __init__(self, rules: Iterable[Rule] = ()) -> None:
+    def __init__(self, rules: Iterable[Rule] = (), own: OwnActions = _ALL_UNKNOWN) -> None:
         """Raises DocumentError for two rules that match the same request, neither more precisely."""
-        grouped: dict[_Where, dict[tuple[int, ...], dict[tuple[str | None, ...], Rule]]] = {}
+        grouped: dict[Where, dict[tuple[int, ...], dict[tuple[str | None, ...], Rule]]] = {}
         for rule in rules:
             same_shape = grouped.setdefault(rule.where, {}).setdefault(rule.literal, {})
             first = same_shape.setdefault(_pick(rule.segments, rule.literal), rule)
             if first is not rule:
                 rule.node.refuse("this route is there already", f"the first one is {_place(first)}")
         # Of shapes that can match one path, one holds the other's literals (else it is refused): more literals first.
-        self._shapes: Mapping[_Where, tuple[_Shape, ...]] = {
+        self._shapes: Mapping[Where, tuple[_Shape, ...]] = {
             where: tuple(sorted(shapes.items(), key=lambda shape: -len(shape[0]))) for where, shapes in grouped.items()
         }
         for shapes in self._shapes.values():
             _refuse_ambiguous(shapes)
+        self._methods = tuple(dict.fromkeys(where.method for where in self._shapes))
+        self._own = own
 
-    def match(self, method: str, host: str, path: str) -> Route:
-        """The route of a request, or that of an unknown one. Never raises, whatever the request holds.
+    def match(self, method: str, host: str, path: str, now: int) -> Route:
+        """The route of a request at an instant (ms since 1970). Never raises, whatever the request holds.
 
         The method is compared exactly, the host without its port and whatever its case, the path without its query.
         """
         path = path.partition("?")[0]
         segments = split_path(path)
         if segments is None:
-            return _unknown(method, path)
-        for literal, rules in self._shapes.get(_where(method, host, segments), ()):
+            return _unserved(UNKNOWN_ACTION, RouteKind.AMBIGUOUS_PATH, method, path)
+        where = where_of(method, host, segments)
+        rule = self._find(where, segments)
+        # The path that was judged, and not the spelling that came.
+        path = "/" + "/".join(segments)
+        if rule is None:
+            others = (self._find(where._replace(method=other), segments) for other in self._methods)
+            if any(other is not None and other.target is not None for other in others):
+                return _unserved(self._own.wrong_method, RouteKind.WRONG_METHOD, method, path)
+        if rule is None or rule.target is None:
+            return _unserved(UNKNOWN_ACTION, RouteKind.UNKNOWN, method, path)
+        deprecation = rule.deprecation
+        if deprecation is None:
+            return _served(rule.target, RouteKind.KNOWN, segments)
+        if deprecation.served and (deprecation.sunset is None or now < deprecation.sunset):
+            return _served(rule.target, RouteKind.DEPRECATED_SERVED, segments)
+        return _unserved(self._own.deprecated, RouteKind.DEPRECATED, method, path)
+
+    def _find(self, where: Where, segments: tuple[str, ...]) -> Rule | None:
+        for literal, rules in self._shapes.get(where, ()):
             rule = rules.get(_pick(segments, literal))
             if rule is not None:
-                return rule.route(segments)
-        return _unknown(method, "/" + "/".join(segments))
+                return rule
+        return None
 
 
-def load_routes(path: Path) -> RouteTable:
-    """The routes of a file. Raises DocumentError, with a place."""
-    return read_routes(read_source(path))
-
-
-def read_routes(source: Source) -> RouteTable:
-    """The routes of a text. Raises DocumentError, with a place."""
-    with parse_yaml(source).table() as table:
-        return RouteTable([_rule(node) for node in table.require("routes").items()])
+def where_of(method: str, host: str, segments: tuple[str | None, ...]) -> Where:
+    """What must be equal for a request or a rule."""
+    # Only ASCII is folded: `lower` makes a `k` of the Kelvin sign.
+    name = _PORT.sub("", host).lower() if host.isascii() else host
+    # A capture is not empty: `/orders/` is not about the order without an id.
+    return Where(method, name, len(segments), segments[-1] == "")
 
 
 def _pick(segments: tuple[str | None, ...], positions: tuple[int, ...]) -> tuple[str | None, ...]:
     return tuple([segments[position] for position in positions])
 
 
-def _where(method: str, host: str, segments: tuple[str | None, ...]) -> _Where:
-    # Only ASCII is folded: `lower` makes a `k` of the Kelvin sign.
-    name = _PORT.sub("", host).lower() if host.isascii() else host
-    # A capture is not empty: `/orders/` is not about the order without an id.
-    return _Where(method, name, len(segments), segments[-1] == "")
+def _served(target: Target, kind: RouteKind, segments: tuple[str, ...]) -> Route:
+    pieces = (piece if isinstance(piece, str) else segment_text(segments[piece]) for piece in target.resource_id)
+    return Route(target.action, EntityUID(target.resource_type, "".join(pieces)), kind, target.api)
 
 
-def _unknown(method: str, path: str) -> Route:
+def _unserved(action: EntityUID, kind: RouteKind, method: str, path: str) -> Route:
     shown = f"{method[:_MAX_SHOWN_METHOD]} {path[:_MAX_SHOWN_PATH]}"
-    return Route(UNKNOWN_ACTION, EntityUID(UNKNOWN_RESOURCE_TYPE, shown))
+    return Route(action, EntityUID(UNKNOWN_RESOURCE_TYPE, shown), kind)
 
 
 def _refuse_ambiguous(shapes: tuple[_Shape, ...]) -> None:
@@ -172,69 +222,3 @@ def _refuse_ambiguous(shapes: tuple[_Shape, ...]) -> None:
 def _place(rule: Rule) -> str:
     source = rule.node.source
     return f"at {source.name}:{source.position(rule.node.span.start).line}"
-
-
-def _rule(node: Node) -> Rule:
-    with node.table() as table:
-        method, host, path = table.require("method"), table.require("host"), table.require("path")
-        if _METHOD.fullmatch(method.text()) is None:
-            method.refuse(
-                f"{brief(method.text())} is no method", "methods are compared exactly: write `GET`, not `get`"
-            )
-        if _HOST.fullmatch(host.text()) is None:
-            host.refuse(f"{brief(host.text())} is no host", "write its name without a port: `api.example`")
-        segments, captures = _pattern(path)
-        resource_type, resource_id = _resource(table.require("resource"), captures)
-        where = _where(method.text(), host.text(), segments)
-        return Rule(where, segments, _action(table.require("action")), resource_type, resource_id, node)
-
-
-def _pattern(node: Node) -> tuple[tuple[str | None, ...], dict[str, int]]:
-    """The segments of a path's pattern, None for captures, and the positions of the captures by name."""
-    start, *parts = node.text().split("/")
-    if start or not parts:
-        node.refuse("a path starts with `/`")
-    segments: list[str | None] = []
-    captures: dict[str, int] = {}
-    for position, part in enumerate(parts):
-        if capture := _CAPTURE.fullmatch(part):
-            if capture[1] in captures:
-                node.refuse(f"`{part}` stands in this path twice", "give each capture its own name")
-            captures[capture[1]] = position
-            segments.append(None)
-            continue
-        is_end = part == "" and position == len(parts) - 1
-        if not is_end and (SEGMENT.fullmatch(part) is None or part in (".", "..")):
-            node.refuse(
-                f"{brief(part)} is no segment of a path",
-                "write a whole segment as `{name}`, or as letters, digits and `-._~!$&'()*+,=:@` without escapes",
-            )
-        segments.append(part)
-    return tuple(segments), captures
-
-
-def _action(node: Node) -> EntityUID:
-    action = node.entity()
-    if not is_action_type(action.type):
-        node.refuse(f"`{action}` is no action", 'write it as in `Procurement::Action::"viewOrder"`')
-    if "{" in action.id or "}" in action.id:
-        node.refuse("an action holds no capture", "write a route for each action")
-    return action
-
-
-def _resource(node: Node, captures: Mapping[str, int]) -> tuple[str, tuple[_Piece, ...]]:
-    """The type of a resource and the pieces of its id."""
-    resource = node.entity()
-    # The pattern has one group: texts and names of captures take turns, a text first and last.
-    parts = _CAPTURE.split(resource.id)
-    texts, names = parts[::2], parts[1::2]
-    if any("{" in text or "}" in text for text in texts):
-        node.refuse("a brace in the id is no part of a capture", "write a capture as `{name}`")
-    if any("/" not in text for text in texts[1:-1]):
-        # Captured texts hold no `/`. Joined by anything else, the parts of two requests could give the same id.
-        node.refuse("two captures have no `/` between them", "write `{a}/{b}`")
-    for name in names:
-        if name not in captures:
-            node.refuse(f"the path does not capture `{{{name}}}`", "capture a segment of the path by this name")
-    pieces = [captures[part] if number % 2 else part for number, part in enumerate(parts)]
-    return resource.type, tuple(pieces)

@@ -14,7 +14,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, NoReturn, assert_never, final
 
@@ -28,6 +28,7 @@ from pdp.cedar.text.policies import parse_policies
 from pdp.cedar.validate.findings import Finding, Severity
 from pdp.cedar.validate.validator import Validator
 from pdp.cedar.values import EntityUID, brief
+from pdp.compiler.precompiled import Precompiled
 from pdp.documents import list_files, list_folder, read_source
 
 SCHEMA: Final = "schema.cedarschema"
@@ -65,35 +66,55 @@ class Bundle:
     """Policies with the ids that they give themselves, and the schema that they are written for.
 
     `revision` is a SHA-256, in hexadecimal digits, over the names and bytes of all files; it is the same wherever the
-    bundle lies.
+    bundle lies. `compiled` is what every policy was compiled to, if that was done before (`pdp.policies.built`).
     """
 
     policies: PolicySet
     schema: Schema
     revision: str
+    compiled: tuple[Precompiled, ...] | None = field(default=None, compare=False, repr=False)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The files of a bundle, read and not yet parsed. `policies` are in the order in which they are to be parsed."""
+
+    schema: Source
+    policies: tuple[tuple[Path, "_Rule", Source], ...]
+    revision: str
+
+
+def read_sources(directory: Path) -> Sources:
+    """The files of a directory. Raises BundleError for one that cannot be read or is at no place of a bundle."""
+    schema = read_source(directory / SCHEMA, BundleError, _LAYOUT)
+    policies = tuple([(path, rule, read_source(path, BundleError)) for path, rule in _files(directory)])
+    _refuse_strays(directory, [path for path, _, _ in policies])
+    files = [(directory / SCHEMA, schema), *[(path, source) for path, _, source in policies]]
+    revision = _revision((os.fsencode(path.relative_to(directory)), source) for path, source in files)
+    return Sources(schema, policies, revision)
 
 
 def load_bundle(directory: Path) -> Bundle:
-    """The bundle of a directory. Raises CedarError at the first fault.
+    """The bundle of a directory. Raises CedarError at the first fault; see `parse_bundle`."""
+    return parse_bundle(read_sources(directory))
 
-    In particular BundleError for a file that cannot be read or is at no place of a bundle, PolicySetError for a policy
-    that may not stand where it does, has no good id, or has one that is taken, InvalidPolicy for one that does not pass
-    strict validation.
+
+def parse_bundle(sources: Sources) -> Bundle:
+    """The bundle that some files are. Raises CedarError at the first fault.
+
+    In particular PolicySetError for a policy that may not stand where it does, has no good id, or has one that is
+    taken, InvalidPolicy for one that does not pass strict validation.
     """
-    schema_source = read_source(directory / SCHEMA, BundleError, _LAYOUT)
-    schema = parse_schema(schema_source)
-    sources = {directory / SCHEMA: schema_source}
+    schema = parse_schema(sources.schema)
     policies: list[Policy] = []
-    for path, rule in _files(directory):
-        sources[path] = source = read_source(path, BundleError)
+    for _, rule, source in sources.policies:
         for policy in parse_policies(source):
             rule(policy)
             policies.append(replace(policy, id=policy.annotations["id"] or ""))
-    _refuse_strays(directory, sources.keys())
     policy_set = PolicySet(policies)
     _validate(policies, schema)
-    revision = _revision((os.fsencode(path.relative_to(directory)), source) for path, source in sources.items())
-    return Bundle(policy_set, schema, revision)
+    return Bundle(policy_set, schema, sources.revision)
 
 
 _Rule = Callable[[Policy], None]

@@ -10,11 +10,19 @@ from typing import Final, final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.openmetrics import exposition as openmetrics
 
 from pdp.telemetry import names
+from pdp.telemetry.cache import CacheMetrics
+from pdp.telemetry.identity import IdentityMetrics
+from pdp.telemetry.tracing_metrics import TracingMetrics
+from pdp.telemetry.watching import WatchMetrics
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 """The media type of `Metrics.exposition`."""
+
+OPEN_CONTENT_TYPE: Final = openmetrics.CONTENT_TYPE_LATEST
+"""The media type of `Metrics.open_exposition`."""
 
 LATENCY_BUCKETS: Final = (
     *(1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4),
@@ -47,6 +55,8 @@ class LoadKind(Enum):
     CONTEXT = names.CONTEXT_LOADS
     KEYS = names.KEY_LOADS
     ROUTES = names.ROUTE_LOADS
+    CALLERS = names.CALLER_POLICY_LOADS
+    CERTIFICATES = names.CERTIFICATE_LOADS
 
 
 @final
@@ -77,6 +87,10 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
+        self.identity: Final = IdentityMetrics(registry)
+        self.cache: Final = CacheMetrics(registry)
+        self.watching: Final = WatchMetrics(registry)
+        self.tracing: Final = TracingMetrics(registry)
         latency = Histogram(
             names.DECISION_SECONDS, "Time to a decision", ("door",), buckets=LATENCY_BUCKETS, registry=registry
         )
@@ -86,6 +100,10 @@ class Metrics:
             registry, names.EVALUATION_ERRORS, "Policies that could not be evaluated", ("kind",)
         )
         self._identity = BoundCounter(registry, names.IDENTITY_FAILURES, "Credentials refused", ("cause",))
+        self._routed = BoundCounter(registry, names.API_REQUESTS, "Proxied requests by route", ("route",))
+        self._callers_refused = BoundCounter(registry, names.CALLERS_REFUSED, "Callers refused", ("action",))
+        self._context_calls = BoundCounter(registry, names.CONTEXT_CALLS, "Calls", ("method", "outcome"))
+        self._expires = Gauge(names.CERTIFICATE_EXPIRES_AT, "When it expires", ("server",), registry=registry)
         self._unexpected = BoundCounter(registry, names.UNEXPECTED_ERRORS, "Unforeseen exceptions", ("place",))
         self._loads = {
             kind: BoundCounter(registry, kind.value, f"Readings: {kind.name.lower()}", ("outcome",))
@@ -93,6 +111,7 @@ class Metrics:
         }
         self._reloads = BoundCounter(registry, names.RELOADS, "Attempts to put a new state in place", ("outcome",))
         self._load_errors = BoundCounter(registry, names.LOAD_ERRORS, "Failed attempts by error code", ("code",))
+        self._built_refused = BoundCounter(registry, names.BUILT_REFUSED, "Built bundles passed over", ("code",))
         self._revision = Gauge(
             names.POLICY_REVISION, "The policy revision that answers", ("revision",), registry=registry
         )
@@ -104,9 +123,12 @@ class Metrics:
             counter.declare("ok")
             counter.declare("error")
 
-    def decided(self, door: Door, decision: str, reason: str, seconds: float) -> None:
-        """One answer left through a door after this many seconds."""
-        self._latency[door].observe(seconds)
+    def decided(self, door: Door, decision: str, reason: str, seconds: float, trace_id: str = "") -> None:
+        """One answer left through a door after this many seconds. `trace_id`: where it can be looked at, if it can."""
+        if trace_id:
+            self._latency[door].observe(seconds, {"trace_id": trace_id})
+        else:
+            self._latency[door].observe(seconds)
         self._decisions.increment(door.value, decision, reason)
 
     def evaluation_errors(self, kinds: Iterable[str]) -> None:
@@ -117,6 +139,22 @@ class Metrics:
     def identity_failed(self, cause: str) -> None:
         """A credential was refused. `cause` must come from a closed list, never from the credential."""
         self._identity.increment(cause)
+
+    def routed(self, kind: str) -> None:
+        """A proxy asked about a request; `kind` is from a closed list, what the inventory knows of it."""
+        self._routed.increment(kind)
+
+    def context_asked(self, method: str, outcome: str) -> None:
+        """A call of the context service was answered."""
+        self._context_calls.increment(method, outcome)
+
+    def caller_refused(self, action: str) -> None:
+        """A caller may not do what it tried. `action` is one of the policies about callers."""
+        self._callers_refused.increment(action)
+
+    def certificate_expires(self, server: str, at: int) -> None:
+        """A server shows a certificate that expires at that time (seconds since 1970)."""
+        self._expires.labels(server).set(at)
 
     def unexpected(self, place: str) -> None:
         """An exception reached a last line of defence. `place` names that line."""
@@ -130,6 +168,10 @@ class Metrics:
         """A new state was refused; the running one stays."""
         self._reloads.increment("error")
         self._load_errors.increment(code)
+
+    def built_refused(self, code: str) -> None:
+        """A built bundle was passed over for its sources."""
+        self._built_refused.increment(code)
 
     def reloaded(self, policy_revision: str, context_revision: int, now: int) -> None:
         """A new state answers since `now` (milliseconds since 1970)."""
@@ -147,3 +189,7 @@ class Metrics:
     def exposition(self) -> bytes:
         """All metrics in the Prometheus text format (`CONTENT_TYPE`)."""
         return generate_latest(self._registry)
+
+    def open_exposition(self) -> bytes:
+        """All metrics in the OpenMetrics text format (`OPEN_CONTENT_TYPE`), with the traces of single decisions."""
+        return bytes(openmetrics.generate_latest(self._registry))  # type: ignore[no-untyped-call]  # of the library

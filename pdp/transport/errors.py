@@ -2,6 +2,7 @@
 
 from pdp.cedar.errors import CedarError
 from pdp.engine.decider import ReasonClass, Verdict, deny
+from pdp.transport.challenges import Challenge
 
 
 class CallRefused(CedarError):
@@ -22,14 +23,24 @@ class MessageError(CallRefused):
 
 
 class Unauthenticated(CallRefused):
-    """Nobody proved to be the subject. `shown` says whether there was a credential at all (RFC 6750, section 3.1)."""
+    """Nobody proved to be the subject. `shown` says whether there was a credential at all (RFC 6750, section 3.1), and
+    `challenge` what the client is told to show instead.
+    """
 
     code = "call_unauthenticated"
     reason = ReasonClass.UNAUTHENTICATED
 
-    def __init__(self, message: str, *, shown: bool, help: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, shown: bool, help: str | None = None, challenge: Challenge | None = None
+    ) -> None:
         super().__init__(message, help=help)
         self.shown = shown
+        self.challenge = challenge
+
+
+def challenge_of(error: CallRefused) -> Challenge | None:
+    """What the client is told to show instead, if that would help."""
+    return error.challenge if isinstance(error, Unauthenticated) else None
 
 
 class NotReady(CallRefused):

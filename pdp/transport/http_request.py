@@ -1,32 +1,45 @@
 """What is believed of an HTTP request that a proxy asks about, at every door that proxies use.
 
-subject    the bearer token in `authorization`, verified. Everything else among the headers is the client's word.
+subject    the token in `authorization`, verified, with what proves that the client may use it: its `DPoP` proofs and,
+           from the proxy, its certificate. Everything else among the headers is the client's word.
 action,    the inventory's, by method, host and path
 resource
-region,    the proxy's own word, if the door has a way for it that no client can reach
-ip
+context    what the door makes of the request for this action; `api` is the inventory's
 device     the one that the token is bound to
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import Final, TypeAlias, final
 
 from pdp.cedar.errors import EvaluationError
 from pdp.cedar.ext.ipaddr import parse as parse_ip
-from pdp.cedar.values import IPAddr, Record, Value
+from pdp.cedar.values import EntityUID, IPAddr, Record, Value
 from pdp.engine.decider import CheckRequest
-from pdp.inventory.routes import RouteTable
+from pdp.identity.presented import Presented, Scheme
+from pdp.identity.subject import Subject
 from pdp.transport.authentication import Authentication
 from pdp.transport.errors import MessageError, NotReady
+from pdp.transport.inventory import Inventory
 
 Headers: TypeAlias = Sequence[tuple[str, str]]
 """All headers of a request, names in lower case, repeated ones repeated."""
 
-_BEARER: Final = re.compile(r"bearer +([A-Za-z0-9\-._~+/]+=*) *", re.IGNORECASE)
-"""`Authorization` of RFC 6750, section 2.1. A comma is in no token: headers that a proxy merged do not match."""
+MAX_QUERY: Final = 64 * 1024
+"""Characters of a query that are read, where one is read at all: what proxies themselves allow for all headers."""
+
+_MAX_IP: Final = 128
+"""Characters in an address, with a zone: what is longer is none, and must not fill the memory of those that are known.
+"""
+
+_AUTHORIZATION: Final = re.compile(r"(bearer|dpop) +([A-Za-z0-9\-._~+/]+=*) *", re.IGNORECASE)
+"""`Authorization` of RFC 6750, section 2.1, and RFC 9449, section 7.1. A comma is in no token: headers that a proxy
+merged do not match."""
+
+_SCHEMES: Final = {scheme.value.lower(): scheme for scheme in Scheme}
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 """Forms of `x-request-id` that decisions are known by; any other is replaced."""
@@ -37,21 +50,26 @@ _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 class ProxiedRequest:
     """An HTTP request that a proxy holds back until it is told what to do with it.
 
-    `path` may have a query. `address` is the client's, as text; what is no IP address says nothing.
+    `path` may have a query. `context` gives what policies see of it, by its action; it may raise CallRefused. `scheme`
+    is that of the client's own request. `certificate` is the one (DER) that the client's TLS session was authenticated
+    with: the proxy's own word, out of a client's reach. `vouch` says who a client is that has one and shows no token;
+    None where that is nobody.
     """
 
     method: str
     host: str
     path: str
     headers: Headers
-    region: str | None
-    address: str
+    context: Callable[[EntityUID], dict[str, Value]]
+    scheme: str = ""
+    certificate: bytes = b""
+    vouch: Callable[[Presented], Subject] | None = None
 
 
 def read_question(
-    http: ProxiedRequest, routes: RouteTable | None, authentication: Authentication, request_id: str
+    http: ProxiedRequest, routes: Inventory | None, authentication: Authentication, request_id: str
 ) -> CheckRequest:
-    """The question whether the request may go on. Raises MessageError, NotReady, Unauthenticated."""
+    """The question whether the request may go on. Raises CallRefused."""
     if not http.method or not http.path:
         raise MessageError("the request describes no HTTP request")
     for part in (http.method, http.host, http.path):
@@ -59,13 +77,11 @@ def read_question(
             raise MessageError("the method, host or path holds a control character")
     if routes is None:
         raise NotReady("the decision point has not loaded its routes yet")
-    subject = authentication.by_token(read_bearer(http.headers, authentication))
+    subject = _subject(http, authentication)
     route = routes.match(http.method, http.host, http.path)
-    context: dict[str, Value] = {}
-    if http.region is not None:
-        context["region"] = http.region
-    if (address := read_ip(http.address)) is not None:
-        context["ip"] = address
+    context = http.context(route.action)
+    if route.api.fields:
+        context["api"] = route.api
     return CheckRequest(
         subject=subject,
         action=route.action,
@@ -75,22 +91,67 @@ def read_question(
     )
 
 
+def proxy_context(region: str | None, address: str) -> dict[str, Value]:
+    """The context of any action: a region that a proxy names, and the client's address, given as text. What is no IP
+    address says nothing.
+    """
+    context: dict[str, Value] = {}
+    if region is not None:
+        context["region"] = region
+    if (ip := read_ip(address)) is not None:
+        context["ip"] = ip
+    return context
+
+
 def values_of(headers: Headers, name: str) -> list[str]:
     """The values of a header, its name given in lower case."""
     return [value for known, value in headers if known == name]
 
 
+def _subject(http: ProxiedRequest, authentication: Authentication) -> Subject:
+    if http.vouch is not None and http.certificate and not values_of(http.headers, "authorization"):
+        return http.vouch(Presented(certificate=http.certificate))
+    return authentication.by_credential(_presented(http, authentication))
+
+
+def _presented(http: ProxiedRequest, authentication: Authentication) -> Presented:
+    scheme, token = _read_token(http.headers, authentication)
+    return Presented(
+        token,
+        scheme,
+        proofs=tuple(values_of(http.headers, "dpop")),
+        method=http.method,
+        url=f"{http.scheme}://{http.host}{http.path}",
+        certificate=http.certificate,
+    )
+
+
 def read_bearer(headers: Headers, authentication: Authentication) -> str:
-    """The one bearer token. Raises Unauthenticated; two headers are refused whatever they hold, for the upstream might
-    read the other one.
+    """The one bearer token. Raises Unauthenticated."""
+    scheme, token = _read_token(headers, authentication)
+    if scheme is not Scheme.BEARER:
+        raise authentication.malformed()
+    return token
+
+
+def _read_token(headers: Headers, authentication: Authentication) -> tuple[Scheme, str]:
+    """The one token, and how it is said to be used. Raises Unauthenticated; two headers are refused whatever they hold,
+    for the upstream might read the other one.
     """
     values = values_of(headers, "authorization")
     if not values:
         raise authentication.missing()
-    match = _BEARER.fullmatch(values[0]) if len(values) == 1 else None
+    match = _AUTHORIZATION.fullmatch(values[0]) if len(values) == 1 else None
     if match is None:
         raise authentication.malformed()
-    return match[1]
+    return _SCHEMES[match[1].lower()], match[2]
+
+
+def read_scheme(headers: Headers) -> Scheme:
+    """How a token is said to be used; Bearer where none is."""
+    values = values_of(headers, "authorization")
+    match = _AUTHORIZATION.fullmatch(values[0]) if len(values) == 1 else None
+    return Scheme.BEARER if match is None else _SCHEMES[match[1].lower()]
 
 
 def read_request_id(headers: Headers) -> str | None:
@@ -105,6 +166,11 @@ def read_ip(text: str) -> IPAddr | None:
     An IPv4 address in IPv6 form (`::ffff:192.0.2.1`) becomes the IPv4 address, or it would slip past a policy about
     the network that it belongs to. A zone (`%eth0`) means nothing elsewhere and is dropped.
     """
+    return _known_ip(text) if len(text) <= _MAX_IP else None
+
+
+@lru_cache(maxsize=4096)
+def _known_ip(text: str) -> IPAddr | None:
     try:
         address = ip_address(text)
         if isinstance(address, IPv6Address):

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from certificates import authority
 from command_line import run
 from engine_worlds import NOW
 from small_world import token
@@ -133,3 +134,23 @@ def test_a_fault_in_an_option_is_shown_where_it_is(address: str) -> None:
     assert result.stderr.startswith("--principal:1:10: expected `::`")
     assert "\n1 | User::ana\n" in result.stderr
     assert "  help: an entity is written" in result.stderr
+
+
+def test_files_for_tls_belong_together(address: str, tmp_path: Path) -> None:
+    files = {name: tmp_path / name for name in ("ca", "cert", "key")}
+    for path in files.values():
+        path.write_text("x")
+    lone = check(address, "--cert", files["cert"])
+    assert (lone.exit_code, "`--cert` and `--key`" in lone.stderr) == (2, True)
+    untrusted = check(address, "--cert", files["cert"], "--key", files["key"])
+    assert (untrusted.exit_code, "without `--tls-ca`" in untrusted.stderr) == (2, True)
+    missing = check(address, "--tls-ca", tmp_path / "none")
+    assert (missing.exit_code, "cannot read the file" in missing.stderr) == (2, True)
+
+
+def test_tls_where_the_server_speaks_none_is_no_answer(address: str, tmp_path: Path) -> None:
+    trusted = tmp_path / "ca.pem"
+    trusted.write_bytes(authority("servers").pem)
+    result = check(address, "--tls-ca", trusted)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "do both speak TLS, or neither?" in result.stderr

@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 import pytest
+from callers import admission
 from doors import FakeDecider, FakeVerifier, Reports, an_allow
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +20,9 @@ from pdp.cedar.response import Decision, PolicyError
 from pdp.cedar.values import Datetime, Decimal, Duration, EntityUID, IPAddr, Record, Set, Value
 from pdp.cli.answer import answer_of
 from pdp.cli.client import CallError, ask, read_response, write_request
+from pdp.cli.connection import Connection
 from pdp.cli.question import Question, Token
+from pdp.config import GrpcConfig
 from pdp.engine.decider import DeterminingPolicy, Obligation, ReasonClass, Verdict, deny
 from pdp.identity.subject import Method, Subject
 from pdp.telemetry.metrics import Door, Metrics
@@ -124,11 +127,11 @@ def _varint(number: int) -> Iterator[int]:
 def server(reports: Reports) -> Iterator[tuple[GrpcServer, FakeDecider]]:
     """The real server over a decider that allows."""
     metrics, decider = Metrics(), FakeDecider(an_allow())
-    authentication = Authentication(lambda: 1_000_000, metrics, accept_asserted=True)
+    authentication = Authentication(lambda: 1_000_000, metrics, admission(metrics))
     authentication.verifier = FakeVerifier()
     check = service.DecisionService(decider, authentication).check
     door = GuardedDoor(Door.CHECK, check, service.LAST_RESORT, metrics, reports)
-    made = GrpcServer("127.0.0.1:0", 2, {service.NAME: {"Check": door}}, reports)
+    made = GrpcServer(GrpcConfig("127.0.0.1:0", 2), {service.NAME: {"Check": door}}, reports)
     made.start()
     yield made, decider
     made.stop(0)
@@ -142,16 +145,16 @@ def reports() -> Reports:
 
 def test_asking_a_server(server: tuple[GrpcServer, FakeDecider]) -> None:
     address = f"127.0.0.1:{server[0].port}"
-    answer = ask(QUESTION, 3, address, 5)
+    answer = ask(QUESTION, 3, Connection(address, None, 5))
     assert answer.allowed
     assert answer.request_id
     asked = server[1].asked[0]
     assert (asked.subject.uid, asked.subject.method, asked.min_revision) == (ALICE, Method.ASSERTED, 3)
     by_token = Question(Token("good"), QUESTION.action, QUESTION.resource, None, Record())
-    assert ask(by_token, 0, address, 5).allowed
+    assert ask(by_token, 0, Connection(address, None, 5)).allowed
     assert server[1].asked[1].subject.method is Method.JWT
     by_token = Question(Token("bad"), QUESTION.action, QUESTION.resource, None, Record())
-    assert ask(by_token, 0, address, 5).reason == "unauthenticated"
+    assert ask(by_token, 0, Connection(address, None, 5)).reason == "unauthenticated"
 
 
 def test_a_context_of_any_depth_is_sent_or_refused(
@@ -165,12 +168,12 @@ def test_a_context_of_any_depth_is_sent_or_refused(
         question = Question(ALICE, QUESTION.action, QUESTION.resource, None, Record({"x": value}))
         if depth > 40:
             with pytest.raises(CallError, match="nested too deeply"):
-                ask(question, 0, address, 5)
+                ask(question, 0, Connection(address, None, 5))
         elif depth <= 30:
-            assert ask(question, 0, address, 5).allowed is (depth <= convert.MAX_VALUE_DEPTH)
+            assert ask(question, 0, Connection(address, None, 5)).allowed is (depth <= convert.MAX_VALUE_DEPTH)
         else:  # which of the two it is depends on the version of protobuf
             with suppress(CallError):
-                assert not ask(question, 0, address, 5).allowed
+                assert not ask(question, 0, Connection(address, None, 5)).allowed
 
 
 def test_no_proxy_of_the_environment_is_asked(
@@ -179,7 +182,7 @@ def test_no_proxy_of_the_environment_is_asked(
     monkeypatch.setenv("grpc_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.delenv("no_proxy", raising=False)
-    assert ask(QUESTION, 0, f"127.0.0.1:{server[0].port}", 5).allowed
+    assert ask(QUESTION, 0, Connection(f"127.0.0.1:{server[0].port}", None, 5)).allowed
 
 
 @pytest.fixture
@@ -204,7 +207,7 @@ def stub_server() -> Iterator[Callable[[Callable[[bytes, Any], bytes] | None], s
 
 def call_error(address: str, timeout: float = 5) -> CallError:
     with pytest.raises(CallError) as caught:
-        ask(QUESTION, 0, address, timeout)
+        ask(QUESTION, 0, Connection(address, None, timeout))
     return caught.value
 
 

@@ -13,7 +13,7 @@ from pdp import __version__
 from pdp.cli import main as main_module
 from pdp.cli.main import main
 
-VERBS = ("serve", "check", "eval", "test", "validate", "fmt", "translate", "conformance")
+VERBS = ("serve", "build", "check", "eval", "test", "validate", "fmt", "translate", "conformance")
 ASK = ("--principal", 'User::"ana"', "--action", 'Files::Action::"read"', "--resource", 'Files::File::"plan"')
 
 
@@ -169,7 +169,7 @@ def test_as_a_process(files: SmallWorld) -> None:
         next(
             line for line in nothing.stderr.splitlines() if line.startswith("no answer from `127.0.0.1:1`: unavailable")
         ),
-        "  help: is `pdp serve` running, and does it listen there?",
+        "  help: is `pdp serve` running, does it listen there, and do both speak TLS, or neither?",
     ]
 
 

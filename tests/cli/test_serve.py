@@ -10,10 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from certificates import authority, server_certificate
 from command_line import PROGRAM, run, serving, spawn
 from small_world import SmallWorld
 
 from pdp import __version__
+
+ASKED = ("--action", 'Files::Action::"read"', "--resource", 'Files::File::"plan"')
 
 
 def read_until(process: subprocess.Popen[str], last: str) -> list[str]:
@@ -47,7 +50,7 @@ def test_it_says_what_it_serves_and_the_questions_that_it_suggests_are_answered_
 ) -> None:
     lines = read_until(process, "pdp check") + read_until(process, "pdp check")
     assert lines[0] == f"pdp {__version__}"
-    shown = {line[2:16].strip(): line[16:] for line in lines[1:9]}
+    shown = {line[2:16].strip(): line[16:] for line in lines[1:10]}
     assert re.fullmatch(r"6, revision [0-9a-f]{64}", shown["policies"])
     assert (shown["templates"], shown["grants"]) == ("1", "1")
     assert shown["entities"] == "14, facts at revision 1"
@@ -56,10 +59,11 @@ def test_it_says_what_it_serves_and_the_questions_that_it_suggests_are_answered_
     )
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+  /metrics /healthz /readyz", shown["HTTP"])
     assert shown["transport"] == "plain, for this machine only"
+    assert shown["callers"] == "those on this machine, and nobody else"
     assert shown["principals"] == "by token, or named by a caller on this machine"
-    assert lines[9:11] == ["Questions to ask it from another terminal:", "# allow: readers read"]
-    assert lines[12] == "# deny: suspended people may do nothing"
-    for line, code, decision in ((lines[11], 0, "ALLOW"), (lines[13], 1, "DENY")):
+    assert lines[10:12] == ["Questions to ask it from another terminal:", "# allow: readers read"]
+    assert lines[13] == "# deny: suspended people may do nothing"
+    for line, code, decision in ((lines[12], 0, "ALLOW"), (lines[14], 1, "DENY")):
         words = shlex.split(line)
         assert words[:2] == ["pdp", "check"]
         answer = spawn(*words[1:])
@@ -131,12 +135,52 @@ def test_without_asserted_principals_it_suggests_nothing_and_says_so(files: Smal
     ("option", "address"),
     [("--grpc", "0.0.0.0:0"), ("--http", "0.0.0.0:0"), ("--grpc", "[::]:0"), ("--http", "[::]:0")],
 )
-def test_an_address_that_others_can_reach_is_pointed_out(files: SmallWorld, option: str, address: str) -> None:
+def test_plain_text_for_other_machines_is_refused_unless_it_is_asked_for_and_then_pointed_out(
+    files: SmallWorld, option: str, address: str
+) -> None:
     if ":" in address[:-2] and not socket.has_ipv6:
         pytest.skip("this machine has no IPv6")
+    section, other = ("grpc", "HTTP plain") if option == "--grpc" else ("http", "gRPC plain")
+    refused = run("serve", "--config", files.config, option, address)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "is reached by other machines" in refused.stderr
+    files.replace(
+        "pdp.yaml", f'{section}: {{listen: "127.0.0.1:0"', f'{section}: {{insecure: true, listen: "127.0.0.1:0"'
+    )
     with serving("--config", files.config, option, address) as process:
-        lines = read_until(process, "  transport")
-        assert lines[-1] == "  transport     plain, AND REACHABLE FROM OTHER MACHINES"
+        line = read_until(process, "  transport")[-1]
+        assert "plain, AND REACHABLE FROM OTHER MACHINES" in line
+        assert f"{other}, for this machine only" in line
+        stop(process)
+
+
+def test_it_says_who_is_let_in_over_tls(files: SmallWorld) -> None:
+    server_certificate().write(files.root / "tls", "server")
+    (files.root / "tls" / "clients.pem").write_bytes(authority("clients").pem)
+    callers = files.root.parent / "callers"
+    callers.mkdir()
+    (callers / "a.cedar").write_text('@id("callers/a") permit (principal, action, resource);')
+    tls = "tls: {certificate: tls/server.pem, key: tls/server.key, client_ca: tls/clients.pem"
+    files.replace("pdp.yaml", 'grpc: {listen: "127.0.0.1:0"}', f'grpc: {{listen: "0.0.0.0:0", {tls}}}}}')
+    optional = f'http: {{listen: "127.0.0.1:0", {tls}, require_client_certificate: false}}}}'
+    files.replace("pdp.yaml", 'http: {listen: "127.0.0.1:0"}', f"{optional}\ncallers: {{policies: {callers}}}")
+    with serving("--config", files.config) as process:
+        lines = read_until(process, "  principals")
+        text = "\n".join(lines)
+        assert "  HTTP          https://127.0.0.1:" in text
+        assert (
+            "  transport     gRPC mTLS, with callers with a certificate of clients.pem; "
+            "HTTP mTLS, with callers with or without a certificate of clients.pem" in text
+        )
+        assert f"  callers       those on this machine, and whom 1 policy in {callers} let in" in text
+        port = re.search(r"gRPC +0\.0\.0\.0:(\d+)", text)
+        assert port is not None
+        client = authority("clients").issue("envoy").write(files.root, "client")
+        trusted = files.write("servers.pem", authority("servers").pem.decode())
+        words = ("--tls-ca", trusted, "--cert", client[0], "--key", client[1], "--principal", 'User::"ana"')
+        answer = spawn("check", "--address", f"127.0.0.1:{port[1]}", *words, *ASKED)
+        assert (answer.returncode, answer.stderr) == (0, "")
+        assert answer.stdout.startswith("ALLOW")
         stop(process)
 
 

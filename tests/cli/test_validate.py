@@ -251,3 +251,36 @@ def test_a_name_or_a_text_cannot_steer_the_terminal(schema: Path, tmp_path: Path
 def test_as_a_process(files: SmallWorld) -> None:
     done = spawn("validate", files.root)
     assert (done.returncode, done.stdout, done.stderr) == (0, "7 policies in 3 files: 0 errors, 0 warnings\n", "")
+
+
+# Policies about callers
+
+CALLERS: Final = '@id("callers/a") permit (principal, action, resource) when { principal.way == "mtls" };\n'
+
+
+def test_policies_about_callers(tmp_path: Path) -> None:
+    write(tmp_path / "a.cedar", CALLERS)
+    result = run("validate", "--callers", tmp_path)
+    assert (result.exit_code, result.stdout) == (0, "1 policy in 1 file: 0 errors, 0 warnings\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (CALLERS.replace("principal.way", "principal.weg"), "weg"),
+        (CALLERS.replace("callers/a", "pdp/a"), "no id of its own"),
+        (CALLERS * 2, "callers/a"),
+        ("permit", "expected"),
+    ],
+)
+def test_faulty_policies_about_callers(tmp_path: Path, text: str, message: str) -> None:
+    write(tmp_path / "a.cedar", text)
+    result = run("validate", "--callers", tmp_path)
+    assert result.exit_code == 1
+    assert message in result.stdout
+
+
+def test_policies_about_callers_are_one_folder_and_have_their_own_schema(schema: Path, tmp_path: Path) -> None:
+    for words in ((), (tmp_path, tmp_path), ("--schema", schema, tmp_path)):
+        result = run("validate", "--callers", *words)
+        assert (result.exit_code, "--callers" in result.stderr) == (2, True)

@@ -58,9 +58,14 @@ def modules(node: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def address(node: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def world(tmp_path_factory: pytest.TempPathFactory) -> SmallWorld:
+    """The files that are served."""
+    return write_small_world(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture(scope="module")
+def address(node: str, world: SmallWorld) -> Iterator[str]:
     """Where `pdp serve` listens for gRPC, with the small world, explaining."""
-    world: SmallWorld = write_small_world(tmp_path_factory.mktemp("world"))
     world.replace("pdp.yaml", "grpc: {", "grpc: {explain: true, ")
     with serving("--config", world.config) as process:
         assert process.stdout is not None
@@ -74,8 +79,8 @@ def address(node: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
 
 
 @pytest.fixture(scope="module")
-def answers(node: str, modules: Path, address: str) -> dict[str, Any]:
-    """What the client printed, for these questions."""
+def answers(node: str, modules: Path, address: str, world: SmallWorld) -> dict[str, Any]:
+    """What the client printed, for these questions. When it watches, bob's grant is revoked."""
     region = {"fields": {"region": {"string_value": "eu"}}}
     large = {"fields": {"until": {"long_value": str(2**63 - 1)}}}
     questions = {
@@ -92,19 +97,28 @@ def answers(node: str, modules: Path, address: str) -> dict[str, Any]:
             ],
         },
         "stream": [question(request_id="s0"), "ffff", *(question(request_id=f"s{number}") for number in range(2, 100))],
+        "watch": {"entities": [uid("User", "ana"), uid("User", "bob")]},
     }
-    done = subprocess.run(
+    with subprocess.Popen(
         [node, str(CLIENT / "client.js"), address],
-        input=json.dumps(questions),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         env={**os.environ, "NODE_PATH": str(modules)},
-        capture_output=True,
         text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    said: dict[str, Any] = json.loads(done.stdout)
-    return said
+    ) as client:
+        assert client.stdin is not None
+        assert client.stderr is not None
+        client.stdin.write(json.dumps(questions))
+        client.stdin.close()
+        client.stdin = None  # there is no more to say
+        shown = client.stderr.readline()
+        if shown == "watching\n":
+            world.write("context/grants.json", "[]")
+        said, more = client.communicate(timeout=PATIENCE)
+        assert client.returncode == 0, shown + more
+    answers: dict[str, Any] = json.loads(said)
+    return answers
 
 
 def test_check(answers: dict[str, Any]) -> None:
@@ -147,6 +161,17 @@ def test_explain(answers: dict[str, Any]) -> None:
     ]
     assert explained["policies"][1]["part"]["text"] == "resource.secret"
     assert explained["context"]["fields"]["region"] == {"string_value": "eu"}
+
+
+def test_watch(answers: dict[str, Any]) -> None:
+    first, second, again = answers["watch"]
+    assert first["everything"] is True
+    assert (first["policy_revision"], first["context_revision"]) == (answers["check"]["policy_revision"], "1")
+    # Of the two that are watched, bob alone is concerned: his grant has gone.
+    assert second["entities"] == [uid("User", "bob")]
+    assert (second.get("everything", False), second["context_revision"]) == (False, "2")
+    assert again["entities"] == [uid("User", "bob")]
+    assert again["place"] == second["place"]
 
 
 def test_health(answers: dict[str, Any]) -> None:

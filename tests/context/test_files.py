@@ -14,9 +14,8 @@ from pdp.cedar.errors import CedarError, ConformanceError, EntityError, JsonErro
 from pdp.cedar.schema.text import parse_schema
 from pdp.cedar.source import Position, Source
 from pdp.cedar.values import Decimal, EntityUID, IPAddr, Record, Set
-from pdp.context.facts import Grant, Posture
+from pdp.context.facts import Facts, Grant, Posture
 from pdp.context.files import FactsError, load_facts
-from pdp.context.store import Facts
 from pdp.documents import DocumentError
 
 NOW = 1_772_445_600_000
@@ -99,7 +98,7 @@ class TestFolder:
     def test_an_empty_folder_holds_the_actions_of_the_schema_alone(self, tmp_path: Path) -> None:
         facts = load(tmp_path)
         assert {entity.uid.id for entity in facts.entities} == {"read", "write", "all"}
-        assert (facts.posture, facts.grants) == ({}, ())
+        assert (facts.posture, facts.grants) == ({}, {})
 
     def test_a_folder_that_is_not_there(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
@@ -323,7 +322,7 @@ class TestPosture:
 class TestGrants:
     def test_a_grant(self, tmp_path: Path) -> None:
         write(tmp_path, grants=[GRANT, {**GRANT, "id": "grant/2"}])
-        first, second = load(tmp_path).grants
+        first, second = load(tmp_path).grants.values()
         template = "entitlement/read-orders"
         assert first == Grant("grant/ana-4711", template, ANA, ORDER, "ben", "audit 7", NOW, NOW + DAY)
         assert second.id == "grant/2"
@@ -362,7 +361,7 @@ class TestGrants:
 
     def test_a_millisecond_is_long_enough(self, tmp_path: Path) -> None:
         write(tmp_path, grants=[{**GRANT, "expires_at": "2026-03-02T10:00:00.001Z"}])
-        assert load(tmp_path).grants[0].expires_at == NOW + 1
+        assert load(tmp_path).grants["grant/ana-4711"].expires_at == NOW + 1
 
     @pytest.mark.parametrize("key", GRANT)
     def test_every_key_is_required(self, tmp_path: Path, key: str) -> None:
@@ -377,7 +376,7 @@ class TestGrants:
 
     def test_enumerated_ids(self, tmp_path: Path) -> None:
         write(tmp_path, grants=[{**GRANT, "resource": {"type": "Org", "id": "kestrel"}}])
-        assert load(tmp_path).grants[0].resource == EntityUID("Org", "kestrel")
+        assert load(tmp_path).grants["grant/ana-4711"].resource == EntityUID("Org", "kestrel")
         write(tmp_path, grants=[{**GRANT, "resource": {"type": "Org", "id": "kestral"}}])
         assert refused(tmp_path).help == "did you mean `kestrel`?"
 
@@ -402,7 +401,7 @@ class TestTimes:
 
     def test_relative_grants(self, tmp_path: Path) -> None:
         write(tmp_path, grants=[{**GRANT, "not_before": "-1h", "expires_at": "7h"}])
-        (grant,) = load(tmp_path, relative_times=True).grants
+        (grant,) = load(tmp_path, relative_times=True).grants.values()
         assert (grant.not_before, grant.expires_at) == (NOW - HOUR, NOW + 7 * HOUR)
 
     @pytest.mark.parametrize("text", ["36526d", "-36526d", "9223372036854775807ms"])

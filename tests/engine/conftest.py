@@ -6,8 +6,8 @@ import pytest
 from engine_worlds import NOW
 from small_world import write_small_world
 
+from pdp.context.facts import Facts
 from pdp.context.files import load_facts
-from pdp.context.store import Facts
 from pdp.engine.snapshot import World, build_world
 from pdp.policies.bundle import Bundle, load_bundle
 

@@ -31,7 +31,7 @@ from pdp.cedar.nodes import And
 from pdp.cedar.policy import ConditionKind, Policy, PolicySet
 from pdp.cedar.text.printer import print_expression
 from pdp.cedar.values import EntityUID
-from pdp.context.store import Facts
+from pdp.context.facts import Facts
 from pdp.engine.coverage import Coverage, PolicyCoverage
 from pdp.engine.decider import CheckRequest
 from pdp.engine.enrich import Enriched, enrich

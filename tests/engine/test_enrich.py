@@ -1,5 +1,6 @@
 """The joining of facts: what is fresh, what is bound, which grant counts, and until when all of it holds."""
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -29,16 +30,18 @@ from engine_worlds import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from small_world import SCHEMA
 
 from pdp.cedar.entities import Entity
 from pdp.cedar.errors import ConformanceError, EntityError
-from pdp.cedar.values import EntityUID, Record, Set, Value
-from pdp.context.facts import Grant, Posture
+from pdp.cedar.schema.text import parse_schema
+from pdp.cedar.source import Source
+from pdp.cedar.values import Datetime, EntityUID, Record, Set, Value
+from pdp.context.facts import Facts, Grant, Posture
 from pdp.context.freshness import MAX_SKEW, grant_status
-from pdp.context.store import Facts
 from pdp.engine.decider import CheckRequest
 from pdp.engine.enrich import OWNED, Enriched, RequestRefused, enrich
-from pdp.engine.snapshot import World
+from pdp.engine.snapshot import World, build_world
 from pdp.identity.subject import Subject
 from pdp.policies.bundle import Bundle
 
@@ -414,3 +417,25 @@ def test_at_the_end_something_does_change(
         return
     after = join(request, world, first.valid_until)
     assert (after.request, after.not_in_force) != (first.request, first.not_in_force)
+
+
+TOLD = SCHEMA.replace("amr: Set<String> };", "amr: Set<String>, auth_time?: datetime };")
+
+
+@pytest.mark.parametrize(
+    ("schema", "at", "told"),
+    [
+        (SCHEMA, NOW - MINUTE, None),
+        (TOLD, NOW - MINUTE, NOW - MINUTE),
+        (TOLD, NOW - AGES.authentication, None),
+        (TOLD, NOW + MAX_SKEW + 1, None),
+        (TOLD, None, None),
+    ],
+)
+def test_the_time_of_authentication_is_told_where_the_schema_declares_it_and_while_it_is_fresh(
+    bundle: Bundle, facts: Facts, schema: str, at: int | None, told: int | None
+) -> None:
+    declaring = dataclasses.replace(bundle, schema=parse_schema(Source("schema", schema)))
+    found = owned(ask(by_token(ANA, authenticated_at=at)), build_world(declaring, facts), "auth")
+    assert isinstance(found, Record)
+    assert found.fields.get("auth_time") == (None if told is None else Datetime(told))

@@ -31,7 +31,7 @@ from pdp.cedar.errors import ErrorKind
 from pdp.cedar.policy import Effect
 from pdp.cedar.response import Decision
 from pdp.cedar.values import EntityUID
-from pdp.context.store import Facts
+from pdp.context.facts import Facts
 from pdp.engine.decider import DeterminingPolicy, Obligation, ReasonClass, Verdict
 from pdp.engine.evaluating import Evaluating
 from pdp.engine.snapshot import CurrentWorld, World

@@ -29,8 +29,7 @@ from engine_worlds import (
 from pdp.cedar.errors import ErrorKind
 from pdp.cedar.nodes import Var
 from pdp.cedar.values import EntityUID
-from pdp.context.facts import GrantStatus
-from pdp.context.store import Facts
+from pdp.context.facts import Facts, GrantStatus
 from pdp.engine.decider import CheckRequest, ReasonClass
 from pdp.engine.explaining import Explained, Explaining, Explanation, Outcome
 from pdp.engine.snapshot import CurrentWorld, World

@@ -20,7 +20,7 @@ from engine_worlds import (
 )
 
 from pdp.cedar.values import EntityUID
-from pdp.context.store import Facts
+from pdp.context.facts import Facts
 from pdp.engine.decider import CheckRequest
 from pdp.engine.enrich import enrich
 from pdp.engine.near_misses import miss_of, near_misses, relevant

@@ -31,11 +31,14 @@ from engine_worlds import (
     decide,
     uid,
 )
+from small_world import SCHEMA
 
 from pdp.cedar.policy import Effect
 from pdp.cedar.response import Decision
+from pdp.cedar.schema.text import parse_schema
+from pdp.cedar.source import Source
 from pdp.cedar.values import EntityUID, Record, Value
-from pdp.context.store import Facts
+from pdp.context.facts import Facts
 from pdp.engine.decider import CheckRequest, ReasonClass, Verdict
 from pdp.engine.enrich import OWNED
 from pdp.engine.partial import Outcome, PartialCheck, PartialDecider, PartialVerdict, Unknown
@@ -82,6 +85,29 @@ def wide(bundle: Bundle, facts: Facts) -> World:
     ]
     posture = [*facts.posture.values(), a_posture(PHONE, score=10), a_posture(ANA, attested=True)]
     return a_world(bundle, facts, grants=grants, posture=posture, policies=POLICIES)
+
+
+def test_what_is_told_of_the_authentication_depends_on_the_action(bundle: Bundle, facts: Facts) -> None:
+    """Where only some actions declare its time, it is not known for an action that is not."""
+    read = "action read appliesTo { principal: User, resource: File, context: Told };\n  action write"
+    told = """
+        type Known = {method: String, freshness: String, acr?: String, amr: Set<String>, auth_time?: datetime};
+        type Told = {
+            auth: Known, device: Posture, workload: Workload, grant: Grant,
+            region?: String, ip?: ipaddr, until?: datetime,
+        };
+    """
+    schema = parse_schema(Source("schema", told + SCHEMA.replace("action read, write", read)))
+    policies = """
+        @id("p") permit (principal, action == Files::Action::"read", resource)
+        when { context.auth has auth_time && context.auth.auth_time < datetime("2030-01-01") };
+    """
+    world = a_world(replace(bundle, schema=schema), facts, grants=(), policies=policies)
+    subject = by_token(BOB, authenticated_at=NOW)
+    for action, outcome in ((READ, Outcome.ALLOW), (Unknown("Files::Action"), Outcome.UNDECIDED)):
+        check = PartialCheck(subject, action, PLAN, device=LAPTOP)
+        assert PartialDecider(world, AGES, NOW).decide(check).outcome is outcome
+    assert decide(world, CheckRequest(subject, READ, PLAN, device=LAPTOP)).decision is Decision.ALLOW
 
 
 def completions(check: PartialCheck) -> Iterator[CheckRequest]:
@@ -299,7 +325,7 @@ def test_a_forbid_that_may_fail_may_deny(bundle: Bundle, facts: Facts) -> None:
     """
 
     def verdict(condition: str) -> PartialVerdict:
-        world = a_world(bundle, replace(facts, grants=()), policies=policies % condition)
+        world = a_world(bundle, replace(facts, grants={}), policies=policies % condition)
         check = PartialCheck(asserted(ANA), PURGE, Unknown("Files::File", stored=True), device=LAPTOP)
         return PartialDecider(world, AGES, NOW).decide(check)
 

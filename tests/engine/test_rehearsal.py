@@ -9,11 +9,13 @@ from pdp.cedar.errors import CedarError
 from pdp.cedar.response import Decision
 from pdp.cedar.source import Source
 from pdp.cedar.values import Datetime, IPAddr, Record
+from pdp.config import InventoryConfig
 from pdp.engine.decider import CheckRequest, ReasonClass
 from pdp.engine.rehearsal import Outcome, Rehearsal
 from pdp.engine.snapshot import World
 from pdp.identity.subject import Method
-from pdp.inventory.routes import RouteTable, load_routes
+from pdp.inventory.reading import load_routes
+from pdp.inventory.routes import RouteTable
 from pdp.policies.cases import Case, load_cases, read_cases
 
 QUESTION = 'action: Files::Action::"read"\n    resource: Files::File::"plan"'
@@ -33,7 +35,7 @@ def case(extra: str = "", question: str = QUESTION, principal: str = 'User::"ana
 
 @pytest.fixture(scope="session")
 def rehearsal(world: World, root: Path) -> Rehearsal:
-    return Rehearsal(world, AGES, load_routes(root / "routes.yaml"))
+    return Rehearsal(world, AGES, load_routes(InventoryConfig(root / "routes.yaml"), world.schema))
 
 
 def question(rehearsal: Rehearsal, extra: str = "", asked: str = QUESTION) -> CheckRequest:

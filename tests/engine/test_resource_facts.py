@@ -8,7 +8,7 @@ from engine_worlds import AGES, ANA, BOB, GONE, NOW, PLAN, PLANS, SECRET, SHARE,
 from pdp.cedar.entities import Entity
 from pdp.cedar.errors import ConformanceError
 from pdp.cedar.values import EMPTY_RECORD, EntityUID, Record
-from pdp.context.store import Facts
+from pdp.context.facts import Facts
 from pdp.engine.decider import CheckRequest, ReasonClass
 from pdp.engine.enrich import enrich, with_resource, with_subject
 from pdp.engine.snapshot import World

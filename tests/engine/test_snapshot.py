@@ -4,11 +4,11 @@ import dataclasses
 from typing import Any
 
 import pytest
-from engine_worlds import ANA, BOB, PLANS, READERS, a_grant, a_world, policies_of
+from engine_worlds import BOB, PLANS, READERS, a_grant, a_world, policies_of
 
 from pdp.cedar.errors import PolicySetError
 from pdp.cedar.policy import PolicySet
-from pdp.context.store import Facts
+from pdp.context.facts import Facts
 from pdp.engine.snapshot import CurrentWorld, World, build_world
 from pdp.policies.bundle import Bundle
 
@@ -30,16 +30,13 @@ def test_each_grant_is_a_policy_of_its_own(bundle: Bundle, facts: Facts) -> None
     grants = [a_grant(1), a_grant(2), a_grant(3, principal=READERS)]
     world = a_world(bundle, facts, grants=grants)
     assert world.policies.links.keys() == {"grant/1", "grant/2", "grant/3"}
-    assert world.grants == {BOB: tuple(grants[:2]), READERS: (grants[2],)}
+    assert {who: dict(held) for who, held in world.grants.items()} == {
+        BOB: {PLANS: tuple(grants[:2])},
+        READERS: {PLANS: (grants[2],)},
+    }
     policy = world.program.policy("grant/3")
     assert (policy.principal.entity, policy.resource.entity) == (READERS, PLANS)  # type: ignore[union-attr]  # `in`
     assert policy.annotations["id"] == "entitlement/reader"
-
-
-def test_links_of_the_bundle_stay(bundle: Bundle, facts: Facts) -> None:
-    linked = build_world(bundle, dataclasses.replace(facts, grants=(a_grant(),))).policies
-    world = build_world(dataclasses.replace(bundle, policies=linked), dataclasses.replace(facts, grants=()))
-    assert world.policies.links.keys() == {"grant/1"}
 
 
 @pytest.mark.parametrize(
@@ -61,16 +58,11 @@ def test_a_grant_that_no_template_carries_stops_the_load(
     assert changes.get("id", "grant/1") in caught.value.message
 
 
-def test_two_grants_of_one_id_stop_the_load(bundle: Bundle, facts: Facts) -> None:
-    with pytest.raises(PolicySetError, match="duplicate policy id `grant/1`"):
-        a_world(bundle, facts, grants=[a_grant(), a_grant(principal=ANA)])
-
-
 @pytest.mark.parametrize("kind", ["(principal, action, resource)", "(principal in ?principal, action, resource)"])
 def test_an_obligation_of_no_form_stops_the_load(bundle: Bundle, facts: Facts, kind: str) -> None:
     bad = policies_of(f'@id("bad") @obligation("Mask it") permit {kind};')
     with pytest.raises(PolicySetError, match="has no kind"):
-        build_world(dataclasses.replace(bundle, policies=PolicySet(bad)), dataclasses.replace(facts, grants=()))
+        build_world(dataclasses.replace(bundle, policies=PolicySet(bad)), dataclasses.replace(facts, grants={}))
 
 
 def test_at_first_there_is_no_world() -> None:

@@ -1,15 +1,18 @@
 """The sample world behind `deploy/envoy/envoy.yaml`, on free ports."""
 
 import importlib.util
+import ssl
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
 import pytest
+from cryptography import x509
 from envoy_stack import ROOT, Envoy, Pdp, StartEnvoy, envoy_binary, free_port, running, running_envoy, with_ports
 
 ENVOY_PORT: Final = 10000
@@ -101,11 +104,67 @@ def start_envoy(
 ) -> StartEnvoy:
     """Starts Envoys before this decision point and this service."""
 
-    def start(name: str, text: str) -> AbstractContextManager[Envoy]:
-        ports = {ENVOY_PORT: 0, ADMIN_PORT: 0, PDP_PORT: pdp.grpc_port, SERVICE_PORT: service[0]}
+    def start(name: str, text: str, pdp_port: int | None = None) -> AbstractContextManager[Envoy]:
+        ports = {ENVOY_PORT: 0, ADMIN_PORT: 0, PDP_PORT: pdp_port or pdp.grpc_port, SERVICE_PORT: service[0]}
         return running_envoy(binary, with_ports(text, ports), tmp_path_factory.mktemp(name) / "envoy")
 
     return start
+
+
+@dataclass(frozen=True)
+class Shop:
+    """The shop of `deploy/envoy/shop`, running: its folder, who signs its tokens, and its decision point."""
+
+    directory: Path
+    issuer: Any
+    pdp: Pdp
+    configuration: str
+    """Its `envoy.yaml`, with the paths of files made absolute."""
+
+    def tls(self, name: str | None, sni: str = "api.shop.example") -> tuple[ssl.SSLContext, str]:
+        """What a client shows that has the certificate of this name, or none; and the name that it asks for."""
+        context = ssl.create_default_context(cafile=str(self.directory / "ca.pem"))
+        if name is not None:
+            context.load_cert_chain(self.directory / f"{name}.pem", self.directory / f"{name}.key")
+        return context, sni
+
+    def certificate(self, name: str) -> x509.Certificate:
+        """The certificate of this name."""
+        return x509.load_pem_x509_certificate((self.directory / f"{name}.pem").read_bytes())
+
+
+@pytest.fixture(scope="session")
+def shop(demo: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """The shop. Whoever stops its decision point starts it again."""
+    directory = tmp_path_factory.mktemp("shop")
+    issuer = demo.make_shop(directory)
+    configuration = (directory / "envoy.yaml").read_text("utf-8").replace("{filename: ", f"{{filename: {directory}/")
+    pdp = Pdp(directory / "pdp.yaml", free_port(), free_port())
+    try:
+        pdp.start()
+        yield Shop(directory, issuer, pdp, configuration)
+    finally:
+        pdp.stop()
+
+
+@pytest.fixture(scope="session")
+def start_shop_envoy(
+    binary: Path, shop: Shop, service: tuple[int, list[str]], tmp_path_factory: pytest.TempPathFactory
+) -> StartEnvoy:
+    """Starts Envoys before the shop."""
+
+    def start(name: str, text: str, pdp_port: int | None = None) -> AbstractContextManager[Envoy]:
+        ports = {ENVOY_PORT: 0, ADMIN_PORT: 0, PDP_PORT: pdp_port or shop.pdp.grpc_port, SERVICE_PORT: service[0]}
+        return running_envoy(binary, with_ports(text, ports), tmp_path_factory.mktemp(name) / "envoy")
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def shop_envoy(start_shop_envoy: StartEnvoy, shop: Shop) -> Iterator[Envoy]:
+    """Envoy with `deploy/envoy/shop/envoy.yaml`; nothing but the ports and the folder is changed."""
+    with start_shop_envoy("shop-envoy", shop.configuration) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -198,7 +198,7 @@ REFUSALS: Final = {
         {**DORA, "auth_time": 1_700_000_000}, APPLICANT, 401, "forbidden", ("guardrail/weak-sign-in",), STEP_UP
     ),
     "an unknown path": Refusal(ANA, "/internal/metrics", 403, "forbidden", UNKNOWN),
-    "an unknown method": Refusal(ANA, ORDER, 403, "forbidden", UNKNOWN, method="DELETE"),
+    "another method": Refusal(ANA, ORDER, 403, "forbidden", ("guardrail/wrong-method",), method="DELETE"),
     "an unknown host": Refusal(ANA, ORDER, 403, "forbidden", UNKNOWN, host="admin.consortium.example"),
     "two hosts": Refusal(ANA, ORDER, 403, "forbidden", UNKNOWN, host="api.consortium.example,admin.example"),
     "a service account off its network": Refusal(

@@ -20,7 +20,7 @@ ONE_CLAIM = PrincipalConfig(attributes={"a": "claim"})
 
 
 def subject(claims: Mapping[str, Json], config: PrincipalConfig = ONE_CLAIM) -> Subject:
-    return token_subject({"sub": "ana", **claims}, config, authenticated_at=5, expires_at=7)
+    return token_subject({"sub": "ana", **claims}, config, Method.JWT, authenticated_at=5, expires_at=7)
 
 
 def attribute(claim: Json) -> Value:

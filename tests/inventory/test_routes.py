@@ -3,14 +3,18 @@
 import random
 from itertools import product
 from pathlib import Path
+from typing import Final
 
 import pytest
 from fuzzing import damaged, refusal, rounds
+from inventory_schema import SCHEMA
 
 from pdp.cedar.source import Position, Source
-from pdp.cedar.values import EntityUID
+from pdp.cedar.values import EntityUID, Record
+from pdp.config import InventoryConfig
 from pdp.documents import DocumentError
-from pdp.inventory.routes import Route, RouteTable, load_routes, read_routes
+from pdp.inventory.reading import load_routes, read_routes
+from pdp.inventory.routes import Route, RouteKind, RouteTable
 
 HOST = "api.consortium.example"
 TABLE = """\
@@ -45,8 +49,11 @@ routes:
 """
 
 
+NOW: Final = 1_795_000_000_000
+
+
 def read(text: str) -> RouteTable:
-    return read_routes(Source("routes.yaml", text))
+    return read_routes(Source("routes.yaml", text), SCHEMA)
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +61,13 @@ def table() -> RouteTable:
     return read(TABLE)
 
 
-def unknown(shown: str) -> Route:
-    return Route(EntityUID("Api::Action", "unknown"), EntityUID("Api::Route", shown))
+def unknown(shown: str, kind: RouteKind = RouteKind.UNKNOWN, action: str = "unknown") -> Route:
+    return Route(EntityUID("Api::Action", action), EntityUID("Api::Route", shown), kind)
 
 
 def order(id: str, action: str = "viewOrder") -> Route:
-    return Route(EntityUID("P::Action", action), EntityUID("P::Order", id))
+    # The context of this action can say of a route that it is deprecated, and says that it is not.
+    return Route(EntityUID("P::Action", action), EntityUID("P::Order", id), api=Record({"deprecated": False}))
 
 
 @pytest.mark.parametrize(
@@ -96,66 +104,72 @@ def order(id: str, action: str = "viewOrder") -> Route:
     ],
 )
 def test_known_requests(table: RouteTable, method: str, host: str, path: str, expected: Route) -> None:
-    assert table.match(method, host, path) == expected
+    assert table.match(method, host, path, NOW) == expected
+
+
+UNKNOWN, WRONG, AMBIGUOUS = RouteKind.UNKNOWN, RouteKind.WRONG_METHOD, RouteKind.AMBIGUOUS_PATH
 
 
 @pytest.mark.parametrize(
-    ("method", "host", "path", "shown"),
+    ("method", "host", "path", "kind", "shown"),
     [
-        ("get", HOST, "/orders", "get /orders"),
-        ("GET ", HOST, "/orders", "GET  /orders"),
-        ("HEAD", HOST, "/orders", "HEAD /orders"),
-        ("POST", HOST, "/orders/1", "POST /orders/1"),
-        ("", HOST, "/orders", " /orders"),
-        ("GET", "other.example", "/orders", "GET /orders"),
-        ("GET", f"{HOST}.", "/orders", "GET /orders"),
-        ("GET", f"x.{HOST}", "/orders", "GET /orders"),
-        ("GET", f"user@{HOST}", "/orders", "GET /orders"),
-        ("GET", f"{HOST}:80:80", "/orders", "GET /orders"),
-        ("GET", f"{HOST}:\u0661", "/orders", "GET /orders"),
-        ("GET", f" {HOST}", "/orders", "GET /orders"),
-        ("GET", f"{HOST}\n", "/orders", "GET /orders"),
-        ("GET", "", "/orders", "GET /orders"),
-        ("GET", "api.consortium.exampl\u0435", "/orders", "GET /orders"),
-        ("GET", HOST, "/Orders", "GET /Orders"),
-        ("GET", HOST, "/orders/", "GET /orders/"),
-        ("GET", HOST, "/orders/1/", "GET /orders/1/"),
-        ("GET", HOST, "/orders/1/lines", "GET /orders/1/lines"),
-        ("GET", HOST, "/%7eana/%20?secret=1", "GET /~ana/%20"),
-        ("GET", HOST, "//orders", "GET //orders"),
-        ("GET", HOST, "/orders/../admin", "GET /orders/../admin"),
-        ("GET", HOST, "/orders/%2e%2e/admin?secret=1", "GET /orders/%2e%2e/admin"),
-        ("GET", HOST, "/orders;v=1", "GET /orders;v=1"),
-        ("GET", HOST, "/orders#x", "GET /orders#x"),
-        ("GET", HOST, "orders", "GET orders"),
-        ("GET", HOST, "", "GET "),
-        ("GET", HOST, "/" + "a" * 300, "GET /" + "a" * 255),
-        ("GET", HOST, "/;" + "a" * 300, "GET /;" + "a" * 254),
-        ("X" * 40, HOST, "/", "X" * 32 + " /"),
-        ("GET", "api.partner.example", "//files/x", "GET //files/x"),
-        ("GET", "api.partner.example", "/acme/files", "GET /acme/files"),
+        ("get", HOST, "/orders", WRONG, "get /orders"),
+        ("GET ", HOST, "/orders", WRONG, "GET  /orders"),
+        ("HEAD", HOST, "/orders", WRONG, "HEAD /orders"),
+        ("POST", HOST, "/orders/1", WRONG, "POST /orders/1"),
+        ("", HOST, "/orders", WRONG, " /orders"),
+        ("GET", "other.example", "/orders", UNKNOWN, "GET /orders"),
+        ("GET", f"{HOST}.", "/orders", UNKNOWN, "GET /orders"),
+        ("GET", f"x.{HOST}", "/orders", UNKNOWN, "GET /orders"),
+        ("GET", f"user@{HOST}", "/orders", UNKNOWN, "GET /orders"),
+        ("GET", f"{HOST}:80:80", "/orders", UNKNOWN, "GET /orders"),
+        ("GET", f"{HOST}:\u0661", "/orders", UNKNOWN, "GET /orders"),
+        ("GET", f" {HOST}", "/orders", UNKNOWN, "GET /orders"),
+        ("GET", f"{HOST}\n", "/orders", UNKNOWN, "GET /orders"),
+        ("GET", "", "/orders", UNKNOWN, "GET /orders"),
+        ("GET", "api.consortium.exampl\u0435", "/orders", UNKNOWN, "GET /orders"),
+        ("GET", HOST, "/Orders", UNKNOWN, "GET /Orders"),
+        ("GET", HOST, "/orders/", UNKNOWN, "GET /orders/"),
+        ("GET", HOST, "/orders/1/", UNKNOWN, "GET /orders/1/"),
+        ("GET", HOST, "/orders/1/lines", UNKNOWN, "GET /orders/1/lines"),
+        ("GET", HOST, "/%7eana/a%20b?secret=1", UNKNOWN, "GET /~ana/a%20b"),
+        ("GET", HOST, "//orders", AMBIGUOUS, "GET //orders"),
+        ("GET", HOST, "/orders/../admin", AMBIGUOUS, "GET /orders/../admin"),
+        ("GET", HOST, "/orders/%2e%2e/admin?secret=1", AMBIGUOUS, "GET /orders/%2e%2e/admin"),
+        ("GET", HOST, "/orders;v=1", AMBIGUOUS, "GET /orders;v=1"),
+        ("GET", HOST, "/orders#x", AMBIGUOUS, "GET /orders#x"),
+        ("GET", HOST, "orders", AMBIGUOUS, "GET orders"),
+        ("GET", HOST, "", AMBIGUOUS, "GET "),
+        ("GET", HOST, "/" + "a" * 300, UNKNOWN, "GET /" + "a" * 255),
+        ("GET", HOST, "/;" + "a" * 300, AMBIGUOUS, "GET /;" + "a" * 254),
+        ("X" * 40, HOST, "/", WRONG, "X" * 32 + " /"),
+        ("GET", "api.partner.example", "//files/x", AMBIGUOUS, "GET //files/x"),
+        ("GET", "api.partner.example", "/acme/files", UNKNOWN, "GET /acme/files"),
     ],
 )
-def test_unknown_requests_are_named_and_shown(table: RouteTable, method: str, host: str, path: str, shown: str) -> None:
-    assert table.match(method, host, path) == unknown(shown)
+def test_requests_that_are_not_served_are_named_and_shown(
+    table: RouteTable, method: str, host: str, path: str, kind: RouteKind, shown: str
+) -> None:
+    action = "wrongMethod" if kind is WRONG else "unknown"
+    assert table.match(method, host, path, NOW) == unknown(shown, kind, action)
 
 
 def test_the_kelvin_sign_is_no_k() -> None:
     routes = read("routes: [{method: GET, host: k.example, path: /a, action: 'Action::\"a\"', resource: 'R::\"r\"'}]")
-    assert routes.match("GET", "K.EXAMPLE", "/a").action.id == "a"
-    assert routes.match("GET", "\u212a.example", "/a") == unknown("GET /a")
+    assert routes.match("GET", "K.EXAMPLE", "/a", NOW).action.id == "a"
+    assert routes.match("GET", "\u212a.example", "/a", NOW) == unknown("GET /a")
 
 
 def test_hosts_that_are_addresses() -> None:
     routes = read("routes: [{method: GET, host: '[::1]', path: /a, action: 'Action::\"a\"', resource: 'R::\"r\"'}]")
-    assert routes.match("GET", "[::1]:8080", "/a").action.id == "a"
-    assert routes.match("GET", "[::1]", "/a").action.id == "a"
-    assert routes.match("GET", "::1", "/a") == unknown("GET /a")
+    assert routes.match("GET", "[::1]:8080", "/a", NOW).action.id == "a"
+    assert routes.match("GET", "[::1]", "/a", NOW).action.id == "a"
+    assert routes.match("GET", "::1", "/a", NOW) == unknown("GET /a")
 
 
 def test_a_table_without_routes_knows_nothing() -> None:
-    assert read("routes: []").match("GET", HOST, "/") == unknown("GET /")
-    assert RouteTable().match("GET", HOST, "/") == unknown("GET /")
+    assert read("routes: []").match("GET", HOST, "/", NOW) == unknown("GET /")
+    assert RouteTable().match("GET", HOST, "/", NOW) == unknown("GET /")
 
 
 def written(*paths: str) -> str:
@@ -167,7 +181,7 @@ def written(*paths: str) -> str:
 
 
 def find(routes: RouteTable, path: str) -> str | None:
-    route = routes.match("GET", "h", path)
+    route = routes.match("GET", "h", path, NOW)
     return None if route.action.id == "unknown" else route.resource.id
 
 
@@ -379,9 +393,10 @@ def test_many_routes_are_not_compared_in_pairs(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_file(tmp_path: Path) -> None:
     (tmp_path / "routes.yaml").write_text(TABLE)
-    assert load_routes(tmp_path / "routes.yaml").match("GET", HOST, "/orders/1") == order("1")
+    config = InventoryConfig(tmp_path / "routes.yaml")
+    assert load_routes(config, SCHEMA).match("GET", HOST, "/orders/1", NOW) == order("1")
     with pytest.raises(DocumentError, match="cannot read the file"):
-        load_routes(tmp_path / "missing.yaml")
+        load_routes(InventoryConfig(tmp_path / "missing.yaml"), SCHEMA)
 
 
 def test_damaged_tables_raise_only_our_errors_and_matching_raises_nothing() -> None:
@@ -396,6 +411,6 @@ def test_damaged_tables_raise_only_our_errors_and_matching_raises_nothing() -> N
     for _ in range(rounds(20_000)):
         method, host, path = ("".join(rng.choices(alphabet, k=rng.randrange(12))) for _ in range(3))
         route = rng.choice(loaded).match(
-            rng.choice((method, "GET")), rng.choice((host, HOST)), rng.choice((path, "/orders/" + path))
+            rng.choice((method, "GET")), rng.choice((host, HOST)), rng.choice((path, "/orders/" + path)), NOW
         )
         assert isinstance(route, Route)

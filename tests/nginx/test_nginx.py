@@ -87,9 +87,36 @@ def test_what_is_denied_does_not_reach_the_service(
     assert (answer.status, seen) == (status, [])
 
 
+def test_a_client_is_told_why(nginx: Nginx, issuer: Any, seen: list[str]) -> None:
+    answer = ask(nginx.port, "/internal/metrics", headers=bearer(issuer, ANA))
+    assert (answer.headers["content-type"], answer.headers["cache-control"]) == ("application/json", "no-store")
+    told = answer.json()
+    assert (told["decision"], told["reason"]) == ("deny", "forbidden")
+    assert told["policies"] == ["guardrail/unknown-route"]
+    assert "inventory" in told["message"]
+    assert not [name for name in answer.headers if name.startswith("x-pdp-")]
+    assert seen == []
+
+
+def test_a_wrong_method_a_deprecated_version_and_an_unknown_path_are_told_apart(
+    nginx: Nginx, issuer: Any, seen: list[str]
+) -> None:
+    def policies(method: str, path: str, host: str = "api.consortium.example") -> list[str]:
+        answer = ask(nginx.port, path, method=method, host=host, headers=bearer(issuer, ANA))
+        assert answer.status == 403
+        found: list[str] = answer.json()["policies"]
+        return found
+
+    assert policies("GET", "/orders/4711/secrets") == ["guardrail/unknown-route"]
+    assert policies("DELETE", ORDER) == ["guardrail/wrong-method"]
+    assert policies("GET", "/v1/status/x", "partners.consortium.example") == ["guardrail/deprecated-version"]
+    assert seen == []
+
+
 def test_without_a_token_the_client_is_asked_for_one(nginx: Nginx, seen: list[str]) -> None:
     answer = ask(nginx.port, ORDER)
     assert (answer.status, answer.headers["www-authenticate"]) == (401, 'Bearer realm="pdp"')
+    assert answer.json()["reason"] == "unauthenticated"
     assert seen == []
 
 
@@ -99,6 +126,7 @@ def test_a_step_up_challenge_reaches_the_client(nginx: Nginx, issuer: Any, seen:
     assert answer.status == 401
     assert answer.headers["www-authenticate"].startswith('Bearer error="insufficient_user_authentication"')
     assert 'acr_values="mfa phishing-resistant", max_age="1800"' in answer.headers["www-authenticate"]
+    assert answer.json()["policies"] == ["guardrail/weak-sign-in"]
     assert seen == []
 
 
@@ -206,7 +234,7 @@ def test_the_region_is_the_configurations(
     assert seen == []
 
 
-@pytest.mark.parametrize("line", ["X-Original-Method", "X-Original-Host", "X-Original-URI", "X-Original-IP"])
+@pytest.mark.parametrize("line", ["Method", "Host", "URI", "IP", "Scheme", "Client"])
 def test_a_line_that_is_missing_is_seen_at_once_and_not_filled_in_by_a_client(
     start_nginx: Callable[[str, str], AbstractContextManager[Nginx]],
     configuration: str,
@@ -214,7 +242,8 @@ def test_a_line_that_is_missing_is_seen_at_once_and_not_filled_in_by_a_client(
     seen: list[str],
     line: str,
 ) -> None:
-    [missing] = [each for each in configuration.splitlines() if f"proxy_set_header {line} " in each]
+    name = f"proxy_set_header X-Original-{line} "
+    [missing] = [each for each in configuration.splitlines() if name in each and '""' not in each]
     with start_nginx(f"without-{line}", replaced(configuration, missing, "")) as careless:
         assert ask(careless.port, ORDER, headers=bearer(issuer, ANA)).status == 403
     assert seen == []

@@ -20,8 +20,7 @@ from pdp.cedar.response import Decision
 from pdp.cedar.source import Source
 from pdp.cedar.text.policies import parse_policies
 from pdp.cedar.values import EntityUID, Record
-from pdp.context.facts import Posture
-from pdp.context.store import Facts
+from pdp.context.facts import Facts, Posture
 from pdp.engine.decider import CheckRequest, ReasonClass, Verdict
 from pdp.engine.evaluating import Evaluating
 from pdp.engine.snapshot import CurrentWorld, World
@@ -55,7 +54,7 @@ def facts_of(world: Consortium) -> Iterator[Fact]:
     for uid, report in world.facts.posture.items():
         yield Fact("report", uid)
         yield from (Fact("observed", uid, name) for name in report.facts)
-    yield from (Fact("grant", grant.id) for grant in world.facts.grants)
+    yield from (Fact("grant", id) for id in world.facts.grants)
     for entity in world.facts.entities:
         if entity.uid not in world.bundle.schema.actions:
             yield Fact("entity", entity.uid)
@@ -78,7 +77,7 @@ def without(facts: Facts, taken: Collection[Fact]) -> Facts:
     return Facts(
         Entities(left(entity) for entity in facts.entities if Fact("entity", entity.uid) not in taken),
         {uid: seen(report) for uid, report in facts.posture.items() if Fact("report", uid) not in taken},
-        tuple(grant for grant in facts.grants if Fact("grant", grant.id) not in taken),
+        {id: grant for id, grant in facts.grants.items() if Fact("grant", id) not in taken},
     )
 
 
@@ -169,7 +168,7 @@ def near(world: Consortium, request: CheckRequest) -> Iterator[Fact]:
         if uid not in reached and entity is not None:
             pending += [*entity.parents, *(value for value in entity.attrs.values() if isinstance(value, EntityUID))]
         reached.add(uid)
-    held = {grant.id for grant in world.facts.grants if grant.principal in reached}
+    held = {grant.id for grant in world.facts.grants.values() if grant.principal in reached}
     return (fact for fact in all_facts() if fact.of in reached or fact.of in held)
 
 
@@ -177,7 +176,9 @@ def near(world: Consortium, request: CheckRequest) -> Iterator[Fact]:
 def granted(left_out: frozenset[str]) -> World:
     """The world without some grants."""
     facts = consortium().facts
-    return consortium().world(facts=replace(facts, grants=tuple(g for g in facts.grants if g.id not in left_out)))
+    return consortium().world(
+        facts=replace(facts, grants={id: grant for id, grant in facts.grants.items() if id not in left_out})
+    )
 
 
 def poorer(taken: Iterable[Fact]) -> World:

@@ -54,7 +54,7 @@ def policy_set(left_out: frozenset[str]) -> cedarpy.PolicySet:
             "newId": grant.id,
             "values": {"?principal": entity(grant.principal), "?resource": entity(grant.resource)},
         }
-        for grant in consortium().facts.grants
+        for grant in consortium().facts.grants.values()
         if grant.id not in left_out
     ]
     assert len(document["staticPolicies"]) + len(document["templates"]) == len(consortium().policies)

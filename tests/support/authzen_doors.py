@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from callers import admission
 from doors import Reports
 from engine_worlds import AGES, NOW
 from http_worlds import AUTHZEN, URL, write_records_world
@@ -17,17 +18,19 @@ from pdp.context.files import load_facts
 from pdp.engine.chain import build_chain
 from pdp.engine.decider import CheckRequest, Decider, Verdict
 from pdp.engine.snapshot import CurrentWorld, World, build_world
+from pdp.identity.presented import Presented
 from pdp.identity.subject import Method, Subject
 from pdp.identity.tokens import IdentityError
 from pdp.policies.bundle import load_bundle
 from pdp.telemetry.metrics import Metrics
 from pdp.transport.authentication import Authentication
+from pdp.transport.callers import Caller, caller_at
 from pdp.transport.http.authzen.evaluation import EvaluationDoor
 from pdp.transport.http.authzen.mapping import Vocabulary
 from pdp.transport.http.authzen.search import SearchDoor
 from pdp.transport.http.endpoint import Answered, HttpAsk
 
-LOCAL, FAR = "127.0.0.1", "10.0.0.9"
+LOCAL, FAR = caller_at("127.0.0.1"), caller_at("10.0.0.9")
 ALICE, BOB = EntityUID("User", "alice"), EntityUID("User", "bob")
 CONFIG: Final = AuthzenConfig(URL, AUTHZEN["types"], device_property="device_id")
 JSON_HEADERS: Final = (("content-type", "application/json"),)
@@ -46,8 +49,9 @@ class Tokens:
     def __init__(self) -> None:
         self.attrs: dict[str, Value] = {}
 
-    def verify(self, token: str, now: int) -> Subject:
+    def verify(self, presented: Presented, now: int) -> Subject:
         """The subject of a token."""
+        token = presented.token
         if token == "bad":
             raise IdentityError("the token has expired")
         return Subject(Entity(EntityUID("User", token), self.attrs), Method.JWT, authenticated_at=now)
@@ -76,7 +80,7 @@ class Doors:
         self.current = CurrentWorld()
         self.current.world = world
         self.decider = Remembering(build_chain(self.current, AGES, lambda: NOW, lambda error: reports("engine", error)))
-        self.authentication = Authentication(lambda: NOW, metrics, accept_asserted=True)
+        self.authentication = Authentication(lambda: NOW, metrics, admission(metrics))
         self.tokens = self.authentication.verifier = Tokens()
         vocabulary = Vocabulary(CONFIG)
         self.evaluation = EvaluationDoor(self.decider, self.authentication, vocabulary, self.schema, reports)
@@ -88,12 +92,12 @@ class Doors:
 
 
 def an_ask(
-    body: Any, token: str | None = None, address: str = LOCAL, headers: Mapping[str, str] | None = None
+    body: Any, token: str | None = None, caller: Caller = LOCAL, headers: Mapping[str, str] | None = None
 ) -> HttpAsk:
     """A request. `token` goes into `Authorization`; a body that is no text is sent as JSON."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     bearer = () if token is None else (("authorization", f"Bearer {token}"),)
-    return HttpAsk((*JSON_HEADERS, *bearer, *(headers or {}).items()), data, "", address, 4711)
+    return HttpAsk((*JSON_HEADERS, *bearer, *(headers or {}).items()), data, "", caller)
 
 
 def answer(adapter: Callable[[HttpAsk], Answered], ask: HttpAsk) -> tuple[int, Any]:

@@ -8,11 +8,12 @@ from typing import Final
 
 from pdp.cedar.policy import Policy, PolicySet
 from pdp.config import Config, load_config
+from pdp.context.facts import Facts
 from pdp.context.files import load_facts
-from pdp.context.store import Facts
 from pdp.engine.rehearsal import Rehearsal
 from pdp.engine.snapshot import World, build_world
-from pdp.inventory.routes import RouteTable, load_routes
+from pdp.inventory.reading import load_routes
+from pdp.inventory.routes import RouteTable
 from pdp.policies.bundle import Bundle, load_bundle
 from pdp.policies.cases import Case, load_cases
 
@@ -38,7 +39,7 @@ class Consortium:
         """The world, or one with these policies or these facts; grants of a template that is not there are left out."""
         chosen = self.bundle.policies if policies is None else PolicySet(policies)
         known = self.facts if facts is None else facts
-        grants = tuple(grant for grant in known.grants if grant.template_id in chosen.templates)
+        grants = {id: grant for id, grant in known.grants.items() if grant.template_id in chosen.templates}
         return build_world(replace(self.bundle, policies=chosen), replace(known, grants=grants))
 
     def rehearsal(self, world: World) -> Rehearsal:
@@ -48,7 +49,7 @@ class Consortium:
     def failing(self, policies: Iterable[Policy], concerned: str) -> Iterator[Case]:
         """Cases that fail under other policies; those whose answer names the policy `concerned` are tried first."""
         rehearsal = self.rehearsal(self.world(policies))
-        first = {grant.id for grant in self.facts.grants if grant.template_id == concerned} | {concerned}
+        first = {grant.id for grant in self.facts.grants.values() if grant.template_id == concerned} | {concerned}
         for case in sorted(self.cases, key=lambda case: first.isdisjoint(case.expect.policies)):
             if not rehearsal.run(case).passed:
                 yield case
@@ -61,4 +62,4 @@ def consortium() -> Consortium:
     (now,) = {case.now for case in cases}
     bundle = load_bundle(DIRECTORY)
     facts = load_facts(DIRECTORY / "context", bundle.schema, now, relative_times=True)
-    return Consortium(config, bundle, load_routes(config.inventory.routes), facts, cases)
+    return Consortium(config, bundle, load_routes(config.inventory, bundle.schema), facts, cases)

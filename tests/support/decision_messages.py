@@ -13,11 +13,12 @@ from pdp.engine.chain import build_chain
 from pdp.engine.decider import Decider
 from pdp.engine.snapshot import CurrentWorld, World, build_world
 from pdp.policies.bundle import load_bundle
+from pdp.transport.callers import caller_at
 from pdp.transport.door import Report
 from pdp.transport.grpc.gen.v1 import decision_pb2 as pb
 
-LOCAL: Final = "ipv4:127.0.0.1:4711"
-FAR: Final = "ipv4:192.0.2.1:4711"
+LOCAL: Final = caller_at("127.0.0.1")
+FAR: Final = caller_at("192.0.2.1")
 
 ANA, BOB, EVE = (pb.EntityUid(type="User", id=name) for name in ("ana", "bob", "eve"))
 LAPTOP: Final = pb.EntityUid(type="Device", id="laptop")

@@ -7,6 +7,7 @@ from pdp.cedar.policy import Effect
 from pdp.cedar.response import Decision
 from pdp.cedar.values import EntityUID
 from pdp.engine.decider import CheckRequest, DeterminingPolicy, Obligation, ReasonClass, Verdict
+from pdp.identity.presented import Presented
 from pdp.identity.subject import Method, Subject
 from pdp.identity.tokens import IdentityError
 
@@ -32,9 +33,9 @@ class FakeDecider:
 class FakeVerifier:
     """A `Verifier` that knows one token, `good`."""
 
-    def verify(self, token: str, now: int) -> Subject:
+    def verify(self, presented: Presented, now: int) -> Subject:
         """Alice."""
-        if token != "good":
+        if presented.token != "good":
             raise IdentityError("the token has expired")
         return Subject(Entity(ALICE), Method.JWT, authenticated_at=now)
 

@@ -11,8 +11,7 @@ from pdp.cedar.text.entity_uids import parse_entity_uid
 from pdp.cedar.text.policies import parse_policies
 from pdp.cedar.values import EntityUID, Record, Value
 from pdp.config import FreshnessConfig
-from pdp.context.facts import Grant, Posture
-from pdp.context.store import Facts
+from pdp.context.facts import Facts, Grant, Posture
 from pdp.engine.decider import CheckRequest, Verdict
 from pdp.engine.evaluating import Evaluating
 from pdp.engine.snapshot import CurrentWorld, World, build_world
@@ -60,6 +59,11 @@ def a_grant(number: int = 1, **changes: Any) -> Grant:
     return replace(grant, **changes)
 
 
+def by_id(grants: Iterable[Grant]) -> dict[str, Grant]:
+    """Grants as facts hold them."""
+    return {grant.id: grant for grant in grants}
+
+
 def a_posture(subject: EntityUID = LAPTOP, age: int = MINUTE, **facts: Value) -> Posture:
     """What was observed of a device this long before NOW."""
     return Posture(subject, "mdm", NOW - age, facts)
@@ -86,7 +90,7 @@ def a_world(
         Facts(
             Entities((*facts.entities, *entities)),
             facts.posture if posture is None else {report.subject: report for report in posture},
-            facts.grants if grants is None else tuple(grants),
+            facts.grants if grants is None else by_id(grants),
         ),
     )
 

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol
 
 import pytest
 
@@ -93,20 +94,26 @@ def ask(
     host: str = "api.consortium.example",
     headers: Mapping[str, str] | list[tuple[str, str]] | None = None,
     preface: bytes = b"",
+    body: bytes = b"",
+    tls: tuple[ssl.SSLContext, str] | None = None,
 ) -> Answer:
     """One request on a connection of its own, which begins with `preface`. `path` goes out as it is written; other
-    clients would tidy it up.
+    clients would tidy it up. `tls` are the client's settings, and the name that it asks for.
     """
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     try:
         connection.connect()
         connection.sock.sendall(preface)
+        if tls is not None:
+            connection.sock = tls[0].wrap_socket(connection.sock, server_hostname=tls[1])
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         connection.putheader("host", host)
         pairs = headers.items() if isinstance(headers, Mapping) else headers or []
         for name, value in pairs:
             connection.putheader(name, value)
-        connection.endheaders()
+        if body:
+            connection.putheader("content-length", str(len(body)))
+        connection.endheaders(body or None)
         response = connection.getresponse()
         return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
     finally:
@@ -133,8 +140,12 @@ class Envoy:
         return {name: int(value) for name, value in lines if value.isdigit()}
 
 
-StartEnvoy: TypeAlias = Callable[[str, str], AbstractContextManager[Envoy]]
-"""Starts an Envoy with a name for its files and a text of configuration, in which it replaces the ports."""
+class StartEnvoy(Protocol):
+    """Starts an Envoy with a name for its files and a text of configuration, in which it replaces the ports."""
+
+    def __call__(self, name: str, text: str, pdp_port: int | None = None) -> AbstractContextManager[Envoy]:
+        """`pdp_port` is where it asks for decisions, if not at the decision point that the test has."""
+        ...
 
 
 @contextmanager

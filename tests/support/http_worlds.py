@@ -262,6 +262,7 @@ def _write(world: SmallWorld, schema: str, team: str, policies: str, guardrails:
     world.write("guardrails/central.cedar", guardrails)
     world.write("context/entities/all.json", json.dumps(entities))
     world.write("context/grants.json", "[]")
+    world.write("routes.yaml", "routes: []\n")
 
 
 def write_records_world(root: Path) -> SmallWorld:
@@ -308,6 +309,8 @@ def write_cluster_world(root: Path) -> SmallWorld:
     entities = [_entity("K8s::Group", "interns", (("K8s::Group", "viewers"),)), _entity("K8s::Group", "viewers")]
     _write(world, CLUSTER_SCHEMA, "k8s", CLUSTER_POLICIES, CLUSTER_GUARDRAILS, entities)
     world.write("context/posture.json", "[]")
+    principals = "  principal: {type: K8s::User}\n"
+    world.replace("pdp.yaml", "  accept_asserted: true\n", "  accept_asserted: true\n" + principals)
     configure(world, kubernetes={})
     return world
 

@@ -8,10 +8,17 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt import get_algorithm_by_name
+from prometheus_client import CollectorRegistry
 
 from pdp.cedar.source import Source
+from pdp.config import IssuerConfig
+from pdp.config.identity import TokenCacheConfig
 from pdp.identity import base64url
+from pdp.identity.binding import WITHOUT_PROOFS, Bindings
 from pdp.identity.keyset import KeySet, read_key_set
+from pdp.identity.revocations import Revocations
+from pdp.identity.tokens import Issuer, TokenVerifier
+from pdp.telemetry.identity import IdentityMetrics
 
 CURVES: Mapping[str, type[ec.EllipticCurve]] = {"ES256": ec.SECP256R1, "ES384": ec.SECP384R1, "ES512": ec.SECP521R1}
 
@@ -68,3 +75,39 @@ class Signer:
 def key_set(*jwks: Mapping[str, object]) -> KeySet:
     """The key set of these JWKs."""
     return read_key_set(Source("keys.json", json.dumps({"keys": jwks})))
+
+
+@dataclass
+class HeldKeys:
+    """Keys that a test holds and replaces."""
+
+    keys: KeySet
+
+    def current(self, now: int) -> KeySet:
+        """The keys."""
+        return self.keys
+
+    def newer(self, kid: str, now: int) -> KeySet:
+        """The same."""
+        return self.keys
+
+
+def verifier(
+    config: IssuerConfig,
+    keys: KeySet | HeldKeys,
+    leeway: int = 5_000,
+    *,
+    bindings: Bindings = WITHOUT_PROOFS,
+    revocations: Revocations | None = None,
+    cache: TokenCacheConfig | None = None,
+) -> TokenVerifier:
+    """A verifier of the tokens of one issuer."""
+    source = HeldKeys(keys) if isinstance(keys, KeySet) else keys
+    return TokenVerifier(
+        [Issuer(config, source)],
+        leeway,
+        metrics=IdentityMetrics(CollectorRegistry()),
+        bindings=bindings,
+        revocations=revocations,
+        cache=cache,
+    )

@@ -1,6 +1,7 @@
 """Fixtures of every door."""
 
 import pytest
+from callers import admission
 from doors import FakeDecider, FakeVerifier, Reports, an_allow
 
 from pdp.telemetry.metrics import Metrics
@@ -28,6 +29,6 @@ def reports() -> Reports:
 @pytest.fixture
 def authentication(metrics: Metrics) -> Authentication:
     """Knows the token `good`, at 1,000,000 ms; accepts assertions from this machine."""
-    made = Authentication(lambda: 1_000_000, metrics, accept_asserted=True)
+    made = Authentication(lambda: 1_000_000, metrics, admission(metrics))
     made.verifier = FakeVerifier()
     return made

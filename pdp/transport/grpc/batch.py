@@ -12,6 +12,8 @@ from google.protobuf.message import DecodeError
 
 from pdp.engine.decider import Verdict
 from pdp.telemetry.metrics import Door, Metrics
+from pdp.telemetry.observing import Observer
+from pdp.transport.callers import Caller
 from pdp.transport.door import GuardedDoor, Report
 from pdp.transport.errors import MessageError
 from pdp.transport.grpc import convert, service
@@ -33,6 +35,9 @@ def _framed(results: Sequence[bytes]) -> bytes:
 
 LAST_RESORT: Final = _framed([service.LAST_RESORT])
 """The answer when no answer could be made."""
+
+CALLER_REFUSED: Final = _framed([service.CALLER_REFUSED])
+"""The answer to a caller that may not ask."""
 
 
 @final
@@ -85,29 +90,40 @@ class BatchDoor:
     must not find that none denies.
     """
 
-    def __init__(self, decisions: service.DecisionService, metrics: Metrics, report: Report) -> None:
+    def __init__(
+        self,
+        decisions: service.DecisionService,
+        metrics: Metrics,
+        report: Report,
+        observer: Observer | None = None,
+    ) -> None:
         self._decisions = decisions
         self._metrics = metrics
         self._report = report
+        self._observer = observer
 
-    def __call__(self, data: bytes, peer: str) -> bytes:
-        """The serialized CheckBatchResponse. `peer` is gRPC's name for the caller."""
+    def __call__(self, data: bytes, caller: Caller) -> bytes:
+        """The serialized CheckBatchResponse."""
+        observation = None if self._observer is None else self._observer.begin(Door.CHECK_BATCH.value)
         try:
-            return self._answer(data, peer)
+            return self._answer(data, caller)
         except Exception as error:  # as in `GuardedDoor`, which guards each item by itself
             self._report(Door.CHECK_BATCH.value, error)
             return LAST_RESORT
+        finally:
+            if self._observer is not None and observation is not None:
+                self._observer.end(observation, ())
 
-    def _answer(self, data: bytes, peer: str) -> bytes:
-        credentials = self._decisions.credentials(peer)
+    def _answer(self, data: bytes, caller: Caller) -> bytes:
+        credentials = self._decisions.credentials(caller)
         try:
             batch = read_batch(data)
         except MessageError as refusal:
             # One question in the place of all, that cannot be read either: denied, encoded and counted like any other.
             batch = Batch(refusal, [b""])
 
-        def adapter(item: bytes, _: str) -> tuple[Verdict, bytes]:
+        def adapter(item: bytes, _: Caller) -> tuple[Verdict, bytes]:
             return self._decisions.answer(partial(batch.question, item), credentials)
 
-        door = GuardedDoor(Door.CHECK_BATCH, adapter, service.LAST_RESORT, self._metrics, self._report)
-        return _framed([door(item, peer) for item in batch.items])
+        door = GuardedDoor(Door.CHECK_BATCH, adapter, service.LAST_RESORT, self._metrics, self._report, self._observer)
+        return _framed([door(item, caller) for item in batch.items])

@@ -17,9 +17,12 @@ from pdp.cedar.policy import Effect
 from pdp.cedar.response import Decision, PolicyError
 from pdp.cedar.values import Datetime, Decimal, Duration, EntityUID, IPAddr, Record, Set, Value, quote
 from pdp.engine.decider import CheckRequest, Verdict
+from pdp.identity.presented import Presented, Scheme
 from pdp.identity.subject import Subject
+from pdp.transport.challenges import Challenge
 from pdp.transport.errors import MessageError
 from pdp.transport.grpc.gen.v1 import decision_pb2 as pb
+from pdp.transport.http_reply import challenge
 
 MAX_VALUE_DEPTH: Final = 24
 """Levels of nesting in the context. Below what the protobuf library itself accepts (100 messages, four to a level of
@@ -27,6 +30,8 @@ records), so that the bound does not depend on its version."""
 
 MAX_REQUEST_ID: Final = 128
 """Characters in a caller's request id."""
+
+_SCHEMES: Final = {scheme.value.lower(): scheme for scheme in Scheme}
 
 _LAST_TIMESTAMP: Final = 253_402_300_799_999
 """9999-12-31T23:59:59.999Z in milliseconds, the last instant that a Timestamp may name."""
@@ -70,10 +75,37 @@ def read_request(message: pb.CheckRequest, subject: Subject, request_id: str) ->
         subject=subject,
         action=_required(message, "action"),
         resource=_required(message, "resource"),
-        context=_read_record(message.context, "context", 0),
+        context=read_record(message.context, "context", 0),
         device=read_uid(message.device, "device") if message.HasField("device") else None,
         min_revision=message.min_revision,
         request_id=request_id,
+    )
+
+
+def read_scheme(message: pb.CheckRequest) -> Scheme:
+    """How the client used its token. Raises MessageError for a scheme that no token is used by."""
+    stated = message.client.scheme.lower()
+    if not stated:
+        return Scheme.BEARER
+    scheme = _SCHEMES.get(stated)
+    if scheme is None:
+        raise MessageError("the scheme of the client is neither `Bearer` nor `DPoP`")
+    return scheme
+
+
+def read_presented(message: pb.CheckRequest) -> Presented:
+    """The credential that the question shows, with all that came with it. Raises MessageError."""
+    if not message.HasField("client"):
+        return Presented(message.token)
+    client = message.client
+    return Presented(
+        message.token,
+        read_scheme(message),
+        tuple(client.proofs),
+        client.method,
+        client.url,
+        client.certificate,
+        tuple(client.chain),
     )
 
 
@@ -93,19 +125,21 @@ def _required(message: pb.CheckRequest, field: str) -> EntityUID:
     return read_uid(getattr(message, field), field)
 
 
-def _read_record(message: pb.Record, place: str, depth: int) -> Record:
+def read_record(message: pb.Record, place: str, depth: int = 0) -> Record:
+    """A record; `place` is what to call it in errors. Raises MessageError."""
     if depth > MAX_VALUE_DEPTH:
-        raise MessageError(f"the context is nested more than {MAX_VALUE_DEPTH} levels deep")
-    return Record({name: _read_value(value, place, depth) for name, value in message.fields.items()})
+        raise MessageError(f"the {place} is nested more than {MAX_VALUE_DEPTH} levels deep")
+    return Record({name: read_value(value, place, depth) for name, value in message.fields.items()})
 
 
 def _read_set(message: pb.Set, place: str, depth: int) -> Set:
     if depth > MAX_VALUE_DEPTH:
-        raise MessageError(f"the context is nested more than {MAX_VALUE_DEPTH} levels deep")
-    return Set(_read_value(element, place, depth) for element in message.elements)
+        raise MessageError(f"the {place} is nested more than {MAX_VALUE_DEPTH} levels deep")
+    return Set(read_value(element, place, depth) for element in message.elements)
 
 
-def _read_value(message: pb.Value, place: str, depth: int) -> Value:
+def read_value(message: pb.Value, place: str, depth: int = 0) -> Value:
+    """A value; `place` is what to call it in errors. Raises MessageError."""
     value: Value
     match message.WhichOneof("kind"):
         case "bool_value":
@@ -119,7 +153,7 @@ def _read_value(message: pb.Value, place: str, depth: int) -> Value:
         case "set_value":
             value = _read_set(message.set_value, place, depth + 1)
         case "record_value":
-            value = _read_record(message.record_value, place, depth + 1)
+            value = read_record(message.record_value, place, depth + 1)
         case "extension_value":
             value = _read_extension(message.extension_value)
         case _:
@@ -140,8 +174,12 @@ def _read_extension(message: pb.Extension) -> Value:
         raise MessageError(error.message) from error
 
 
-def write_response(verdict: Verdict, request_id: str) -> pb.CheckResponse:
-    """The answer as a message."""
+def write_response(
+    verdict: Verdict, request_id: str, own: Challenge | None = None, scheme: Scheme = Scheme.BEARER
+) -> pb.CheckResponse:
+    """The answer as a message. `own` is the challenge of the refusal that the verdict was made of, if it was, and
+    `scheme` the one that the client used.
+    """
     response = pb.CheckResponse(
         decision=_DECISIONS[verdict.decision],
         reason_class=verdict.reason.value,
@@ -157,6 +195,9 @@ def write_response(verdict: Verdict, request_id: str) -> pb.CheckResponse:
         response.obligations.add(kind=duty.kind, argument=duty.argument, policy_id=duty.policy_id)
     if verdict.valid_until is not None:
         response.valid_until.CopyFrom(timestamp(verdict.valid_until))
+    if verdict.decision is Decision.DENY:
+        response.challenge = challenge(verdict, shown=True, own=own, scheme=scheme) or ""
+        response.dpop_nonce = "" if own is None else own.nonce
     return response
 
 
@@ -173,9 +214,9 @@ def timestamp(milliseconds: int) -> Timestamp:
     return Timestamp(seconds=seconds, nanos=rest * 1_000_000)
 
 
-def encode(verdict: Verdict, request_id: str) -> bytes:
-    """The answer's bytes."""
-    return write_response(verdict, request_id).SerializeToString()
+def encode(verdict: Verdict, request_id: str, own: Challenge | None = None, scheme: Scheme = Scheme.BEARER) -> bytes:
+    """The answer's bytes; as `write_response`."""
+    return write_response(verdict, request_id, own, scheme).SerializeToString()
 
 
 def write_uid(uid: EntityUID) -> pb.EntityUid:

@@ -1,8 +1,8 @@
 """`Explain`: a question answered, with the policies that it is about and the facts that they saw.
 
-It shows what the principal may have no right to know: the text of policies, posture, whether an entity exists. So it is
-served to callers on this machine alone, and there only where the configuration says so, since a forwarder on this
-machine makes all of its clients look local.
+It shows what the principal may have no right to know: the text of policies, posture, whether an entity exists. Who may
+see it is decided by policies about callers: by default those on this machine, and there only where the configuration
+says so, since a forwarder on this machine makes all of its clients look local.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,8 +13,11 @@ from pdp.cedar.response import PolicyError
 from pdp.cedar.source import Source, Span
 from pdp.engine.decider import CheckRequest, ReasonClass, Verdict, deny
 from pdp.engine.explaining import Explained, Explanation, Outcome, Part
-from pdp.transport.authentication import is_local
-from pdp.transport.errors import CallRefused
+from pdp.telemetry.observing import note_request
+from pdp.transport.admission import REFUSED
+from pdp.transport.callers import Caller
+from pdp.transport.challenges import Challenge
+from pdp.transport.errors import CallRefused, challenge_of
 from pdp.transport.grpc import convert
 from pdp.transport.grpc.gen.v1 import decision_pb2 as pb
 from pdp.transport.grpc.service import DecisionService
@@ -31,6 +34,9 @@ LAST_RESORT: Final = pb.ExplainResponse(
 ).SerializeToString()
 """The answer when no answer could be made."""
 
+CALLER_REFUSED: Final = pb.ExplainResponse(answer=convert.write_response(REFUSED, "")).SerializeToString()
+"""The answer to a caller that may not have answers explained."""
+
 Explainer: TypeAlias = Callable[[CheckRequest], Explanation]
 """Decides and explains; `pdp.engine.explaining.Explaining.explain` is the real one."""
 
@@ -44,43 +50,34 @@ _OUTCOMES: Final[Mapping[Outcome, pb.Outcome]] = {
 }
 
 
-class NotExplained(CallRefused):
-    """The caller is not one that may see how answers come about."""
-
-    code = "call_not_explained"
-
-
 @final
 class ExplainService:
-    """Answers `Explain`. `enabled` says whether it is served at all."""
+    """Answers `Explain`."""
 
-    def __init__(self, decisions: DecisionService, explainer: Explainer, *, enabled: bool) -> None:
+    def __init__(self, decisions: DecisionService, explainer: Explainer) -> None:
         self._decisions = decisions
         self._explainer = explainer
-        self._enabled = enabled
 
-    def explain(self, data: bytes, peer: str) -> tuple[Verdict, bytes]:
-        """The verdict on a serialized CheckRequest and the serialized ExplainResponse. `peer` is gRPC's name for the
-        caller.
-        """
+    def explain(self, data: bytes, caller: Caller) -> tuple[Verdict, bytes]:
+        """The verdict on a serialized CheckRequest and the serialized ExplainResponse."""
         request_id = ""
+        own: Challenge | None = None
         try:
-            if not (self._enabled and is_local(peer)):
-                raise NotExplained("answers are explained to callers on the same machine alone, where that is enabled")
             message = convert.parse_request(data)
             request_id = convert.read_request_id(message) or new_request_id()
-            subject = self._decisions.credentials(peer).subject(message)
+            note_request(request_id)
+            subject = self._decisions.credentials(caller).subject(message)
             explanation = self._explainer(convert.read_request(message, subject, request_id))
         except CallRefused as error:
-            explanation = Explanation(error.verdict())
-        response = write_explanation(explanation, request_id or new_request_id())
+            explanation, own = Explanation(error.verdict()), challenge_of(error)
+        response = write_explanation(explanation, request_id or new_request_id(), own)
         return explanation.verdict, response.SerializeToString()
 
 
-def write_explanation(explanation: Explanation, request_id: str) -> pb.ExplainResponse:
-    """The explanation as a message."""
+def write_explanation(explanation: Explanation, request_id: str, own: Challenge | None = None) -> pb.ExplainResponse:
+    """The explanation as a message. `own` is the challenge of the refusal that it is of, if it is of one."""
     response = pb.ExplainResponse(
-        answer=convert.write_response(explanation.verdict, request_id),
+        answer=convert.write_response(explanation.verdict, request_id, own),
         policies=map(_write_explained, islice(explanation.policies, MAX_POLICIES)),
         policies_left_out=max(0, len(explanation.policies) - MAX_POLICIES),
     )

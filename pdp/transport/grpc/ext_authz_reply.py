@@ -10,26 +10,31 @@ means, and where it means `append`, the client's own value would stand first. Th
 sent it.
 """
 
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any, Final
 
-from envoy.config.core.v3 import base_pb2
 from envoy.service.auth.v3 import external_auth_pb2
-from envoy.type.v3 import http_status_pb2
 from google.protobuf.struct_pb2 import Struct
 
 from pdp.cedar.response import Decision
 from pdp.cedar.values import EntityUID
 from pdp.engine.decider import Verdict
+from pdp.identity.presented import Scheme
+from pdp.transport.challenges import Challenge
 from pdp.transport.grpc.status import STATUS, STEP_UP
+from pdp.transport.http_obligations import PolicyNames
 from pdp.transport.http_reply import (
     OWN_HEADERS,
     challenge,
+    changes_of,
     denial_body,
+    denial_headers,
+    denial_status,
     forged_headers,
+    forged_parameters,
     forwarded_obligation,
     step_up,
-    upstream_headers,
 )
 
 
@@ -38,67 +43,121 @@ def allowed(
     principal: EntityUID,
     request_id: str,
     client_headers: Iterable[str],
-    removable: Collection[str],
+    target: str,
+    reserved: PolicyNames,
 ) -> Any:
-    """An allow as a CheckResponse. Raises Unfulfillable, for which the caller must send a deny.
+    """An allow as a CheckResponse. Raises Unfulfillable and ForgedQuery, for which the caller must send a deny.
 
-    `client_headers` are the names (lower case) that came with the request, `removable` those that policies may set.
+    `client_headers` are the names (lower case) that came with the request, `target` is its path with the query.
     """
-    headers = upstream_headers(verdict, principal)
-    ours = OWN_HEADERS | frozenset(removable)
+    changes = changes_of(verdict, principal)
+    ours = OWN_HEADERS | reserved.headers | changes.removed_headers
     forged = forged_headers(client_headers, ours)
-    return external_auth_pb2.CheckResponse(
-        status={"code": STATUS[verdict.reason].code},
-        ok_response=external_auth_pb2.OkHttpResponse(
-            headers=_options(headers), headers_to_remove=sorted((ours | forged) - headers.keys())
-        ),
-        dynamic_metadata=_metadata(verdict, request_id),
-    )
+    unwanted = forged_parameters(target, reserved.query | changes.removed_query)
+    reply = external_auth_pb2.CheckResponse()
+    reply.status.code = STATUS[verdict.reason].code
+    ok = reply.ok_response
+    _replace(ok.headers, changes.headers)
+    ok.headers_to_remove.extend(sorted((ours | forged) - changes.headers.keys()))
+    for name, value in changes.query.items():
+        ok.query_parameters_to_set.add(key=name, value=value)
+    ok.query_parameters_to_remove.extend(sorted(unwanted - changes.query.keys()))
+    _replace(ok.response_headers_to_add, changes.response_headers)
+    _describe(reply, verdict, request_id)
+    return reply
 
 
-def denied(verdict: Verdict, request_id: str, *, credential_shown: bool = True) -> Any:
-    """A deny as a CheckResponse: 401, 403 or 503 with a JSON body that says why.
+def denied(
+    verdict: Verdict,
+    request_id: str,
+    *,
+    credential_shown: bool = True,
+    says: str = "full",
+    own: Challenge | None = None,
+    scheme: Scheme = Scheme.BEARER,
+) -> Any:
+    """A deny as a CheckResponse: 401, 403, 503 or what its policies say, with a JSON body that says why.
 
-    `credential_shown` says whether the request carried a credential at all; if not, the challenge names no error.
+    `credential_shown`, `own` and `scheme` are for the challenge (`http_reply.challenge`). `says` is how much the body
+    says, of `DENIAL_BODIES`.
     """
     if verdict.decision is not Decision.DENY:
         raise ValueError("only a deny can be sent as one")
-    demand = challenge(verdict, shown=credential_shown)
+    demand = challenge(verdict, shown=credential_shown, own=own, scheme=scheme)
     status = STEP_UP if step_up(verdict) else STATUS[verdict.reason]
-    headers = {"content-type": "application/json", "cache-control": "no-store"}
+    http = status.http if demand is not None else denial_status(verdict) or status.http
+    body = denial_body(verdict, request_id, "brief" if http in _HIDING and says == "full" else says)
+    media = {"content-type": "application/json"} if body else {}
+    headers = {**denial_headers(verdict), **media, "cache-control": "no-store"}
     if demand is not None:
         headers["www-authenticate"] = demand
-    return external_auth_pb2.CheckResponse(
-        status={"code": status.code, "message": verdict.reason.value},
-        denied_response=external_auth_pb2.DeniedHttpResponse(
-            status=http_status_pb2.HttpStatus(code=status.http),
-            headers=_options(headers),
-            body=denial_body(verdict, request_id),
-        ),
-        dynamic_metadata=_metadata(verdict, request_id),
-    )
+    if own is not None and own.nonce:
+        headers["dpop-nonce"] = own.nonce
+    reply = external_auth_pb2.CheckResponse()
+    reply.status.code, reply.status.message = status.code, verdict.reason.value
+    reply.denied_response.status.code = http
+    _replace(reply.denied_response.headers, headers)
+    reply.denied_response.body = body
+    _describe(reply, verdict, request_id)
+    return reply
 
 
-def _options(headers: Mapping[str, str]) -> list[Any]:
+_HIDING: Final = frozenset({404, 410})
+"""Statuses that say that there is nothing: a body that says why would say that there is."""
+
+
+def _replace(options: Any, headers: Mapping[str, str]) -> None:
     """Headers that replace what is there. `append` and not `append_action`: old and new versions of Envoy know it."""
-    return [
-        base_pb2.HeaderValueOption(header=base_pb2.HeaderValue(key=name, value=value), append={"value": False})
-        for name, value in headers.items()
-    ]
+    for name, value in headers.items():
+        option = options.add()
+        option.header.key = name
+        option.header.value = value
+        option.append.value = False
 
 
-def _metadata(verdict: Verdict, request_id: str) -> Struct:
-    """What Envoy's access log and later filters see in the namespace `envoy.filters.http.ext_authz`."""
+def _describe(reply: Any, verdict: Verdict, request_id: str) -> None:
+    """What Envoy's access log and later filters see in the namespace `envoy.filters.http.ext_authz`.
+
+    `valid_until` is in seconds since 1970 UTC.
+    """
+    metadata = reply.dynamic_metadata
+    metadata.CopyFrom(
+        _description(
+            verdict.decision.value,
+            verdict.reason.value,
+            verdict.message,
+            tuple(policy.id for policy in verdict.policies),
+            tuple(forwarded_obligation(duty) for duty in verdict.obligations),
+            verdict.policy_revision,
+            verdict.context_revision,
+        )
+    )
+    metadata.fields["request_id"].string_value = request_id
+    if verdict.valid_until is not None:
+        metadata.fields["valid_until"].number_value = verdict.valid_until / 1000
+
+
+@lru_cache(1024)
+def _description(
+    decision: str,
+    reason: str,
+    message: str,
+    policies: tuple[str, ...],
+    obligations: tuple[str, ...],
+    policy_revision: str,
+    context_revision: int,
+) -> Struct:
+    """The part of it that many answers share: to be copied and never changed."""
     metadata = Struct()
     metadata.update(
         {
-            "request_id": request_id,
-            "decision": verdict.decision.value,
-            "reason": verdict.reason.value,
-            "policies": [policy.id for policy in verdict.policies],
-            "obligations": [forwarded_obligation(duty) for duty in verdict.obligations],
-            "policy_revision": verdict.policy_revision,
-            "context_revision": verdict.context_revision,
+            "decision": decision,
+            "reason": reason,
+            "message": message,
+            "policies": list(policies),
+            "obligations": list(obligations),
+            "policy_revision": policy_revision,
+            "context_revision": context_revision,
         }
     )
     return metadata

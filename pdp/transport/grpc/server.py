@@ -1,6 +1,5 @@
 """The gRPC server: `grpc.server` with threads, which measured twice as fast as `grpc.aio` (DESIGN, decision 9)."""
 
-import socket
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeAlias, final
@@ -9,19 +8,30 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from pdp.transport.door import Report
+from pdp.config.servers import GrpcConfig
+from pdp.telemetry.observing import CARRIED
+from pdp.transport import tls
+from pdp.transport.callers import NOBODY, Caller, caller_of_peer, certified
+from pdp.transport.door import Answer, Report
 from pdp.transport.errors import ListenError
 from pdp.transport.grpc.interceptors import GuardInterceptor, Handler
 from pdp.transport.grpc.streams import (
-    Answer,
+    Identify,
     StreamBounds,
     Streamed,
+    Subscribed,
     handle_stream,
+    handle_subscription,
     refuse_stream,
     reject_stream,
 )
+from pdp.transport.listening import is_taken, refuse_exposed
+from pdp.transport.tls import GrpcTls
 
-Methods: TypeAlias = Mapping[str, Answer | Streamed]
+HANDSHAKE_SECONDS: Final = 10
+"""How long a TLS handshake, and the beginning of HTTP/2, may take."""
+
+Methods: TypeAlias = Mapping[str, Answer | Streamed | Subscribed]
 """The methods of a service by name."""
 
 MAX_MESSAGE: Final = 4 * 1024 * 1024
@@ -44,6 +54,9 @@ MAX_WATCHES: Final = 64
 no health service: by standard, any other error would make the connection useless to it.
 """
 
+_END_SECONDS: Final = 2.0
+"""How long calls that are cut off may take to be gone."""
+
 _STANDARD_STREAMS: Final = {
     f"/{reflection.SERVICE_NAME}/ServerReflectionInfo": (
         MAX_REFLECTIONS,
@@ -63,6 +76,7 @@ _OPTIONS: Final = (
     # By default two hours pass before a caller is found dead that did not say goodbye, and its streams hold threads.
     ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1000),
     ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_SECONDS * 1000),
+    ("grpc.server_handshake_timeout_ms", HANDSHAKE_SECONDS * 1000),
     ("grpc.http2.max_pings_without_data", 0),  # no bound: by default, two pings are all that an idle stream gets
 )
 
@@ -75,24 +89,38 @@ class GrpcServer:
     with an explicit deny.
     """
 
-    def __init__(self, address: str, workers: int, services: Mapping[str, Methods], report: Report) -> None:
-        """Takes the address (`host:port`, `unix:/path`; port 0: any free one). Raises ListenError if it cannot."""
+    def __init__(
+        self,
+        config: GrpcConfig,
+        services: Mapping[str, Methods],
+        report: Report,
+        protection: GrpcTls | None = None,
+        *,
+        observed: bool = False,
+    ) -> None:
+        """Takes the address (port 0: any free one). Raises ListenError if it cannot.
+
+        `observed`: the doors observe single decisions, and want to know which traces those belong to.
+        """
+        refuse_exposed(config.listen, "grpc", encrypted=protection is not None, insecure=config.insecure)
+        identify = _total(_plain_caller if protection is None else _tls_caller, report)
+        identify = _carrying(identify) if observed else identify
         self._services = ("", *services)
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="grpc")
-        self._streams = StreamBounds({**_STANDARD_STREAMS, **_bounds(services)})
+        self._pool = ThreadPoolExecutor(config.workers, thread_name_prefix="grpc")
+        self._streams = StreamBounds({**_STANDARD_STREAMS, **_bounds(services, identify)})
         self._server = grpc.server(
             self._pool,
             interceptors=[self._streams, GuardInterceptor(report)],
-            options=_OPTIONS,
+            options=(*_OPTIONS, *(_aging() if config.tls is not None and config.tls.client_ca is not None else ())),
         )
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         for name, methods in services.items():
-            self._server.add_generic_rpc_handlers((_handler(name, methods),))
+            self._server.add_generic_rpc_handlers((_handler(name, methods, identify),))
         names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
         self.set_ready(ready=False)
-        self.port = _listen(self._server, address)
+        self.port = _listen(self._server, config.listen, protection)
 
     def start(self) -> None:
         """Accept calls."""
@@ -107,44 +135,102 @@ class GrpcServer:
     def stop(self, grace: float) -> None:
         """Tell health watchers, take no new call, let running ones end within `grace` seconds; returns when done."""
         self._health.enter_graceful_shutdown()
-        self._server.stop(grace).wait()
+        # Bounded: gRPC sometimes never learns that the status of a refused call was sent whose caller has gone, and
+        # then waits for that for ever (one run of tests/fuzz in four).
+        self._server.stop(grace).wait(grace + _END_SECONDS)
         self._pool.shutdown(wait=False)
         self._streams.shutdown()
 
 
-def _handler(name: str, methods: Methods) -> grpc.GenericRpcHandler:
+def _handler(name: str, methods: Methods, identify: Identify) -> grpc.GenericRpcHandler:
     """The methods of a service over raw bytes.
 
     Without a deserializer: gRPC answers bytes that it cannot deserialize with a gRPC error, which can become an allow
     at a proxy that fails open; our own parser makes a deny of them.
     """
-    handlers = {
-        method: handle_stream(answer) if isinstance(answer, Streamed) else _handle_call(answer)
-        for method, answer in methods.items()
-    }
+    handlers = {method: _handle(answer, identify) for method, answer in methods.items()}
     return grpc.method_handlers_generic_handler(name, handlers)
 
 
-def _handle_call(answer: Answer) -> Handler:
+def _handle(answer: Answer | Streamed | Subscribed, identify: Identify) -> Handler:
+    if isinstance(answer, Streamed):
+        return handle_stream(answer, identify)
+    return handle_subscription(answer, identify) if isinstance(answer, Subscribed) else _handle_call(answer, identify)
+
+
+def _handle_call(answer: Answer, identify: Identify) -> Handler:
     def call(request: bytes, context: grpc.ServicerContext) -> bytes:
-        return answer(request, context.peer())
+        return answer(request, identify(context))
 
     return grpc.unary_unary_rpc_method_handler(call)
 
 
-def _bounds(services: Mapping[str, Methods]) -> dict[str, tuple[int, Handler]]:
+def _aging() -> tuple[tuple[str, int], ...]:
+    """A connection is told that it shall end, takes no new call, and is closed when those that it has are through."""
+    return (
+        ("grpc.max_connection_age_ms", int(tls.MAX_AGE_SECONDS * 1000)),
+        ("grpc.max_connection_age_grace_ms", int(tls.GRACE_SECONDS * 1000)),
+    )
+
+
+def _total(identify: Identify, report: Report) -> Identify:
+    """Never raises: what an exception here became is a gRPC error, and that can become an allow."""
+
+    def total(context: grpc.ServicerContext) -> Caller:
+        try:
+            return identify(context)
+        except Exception as error:  # whoever cannot be known is not
+            report("caller", error)
+            return NOBODY
+
+    return total
+
+
+def _carrying(identify: Identify) -> Identify:
+    """Who makes a call; what came with the call is put where those who answer it, in this same thread, look for it."""
+
+    def carrying(context: grpc.ServicerContext) -> Caller:
+        CARRIED.set(context.invocation_metadata() or ())
+        return identify(context)
+
+    return carrying
+
+
+def _plain_caller(context: grpc.ServicerContext) -> Caller:
+    return caller_of_peer(context.peer())
+
+
+def _tls_caller(context: grpc.ServicerContext) -> Caller:
+    """Who makes a call over TLS. gRPC asks for a certificate only where it verifies it."""
+    caller = caller_of_peer(context.peer())
+    certificates = context.auth_context().get("x509_pem_cert")
+    return certified(certificates[0], caller.address) if certificates else caller
+
+
+def _bounds(services: Mapping[str, Methods], identify: Identify) -> dict[str, tuple[int, Handler]]:
     """The places of each streaming method by its path, and what one stream too many gets."""
     return {
-        f"/{name}/{method}": (answer.places, refuse_stream(answer.refusal))
+        f"/{name}/{method}": (answer.places, _one_too_many(answer, identify))
         for name, methods in services.items()
         for method, answer in methods.items()
-        if isinstance(answer, Streamed)
+        if isinstance(answer, Streamed | Subscribed)
     }
 
 
-def _listen(server: grpc.Server, address: str) -> int:
+def _one_too_many(method: Streamed | Subscribed, identify: Identify) -> Handler:
+    if isinstance(method, Streamed):
+        return refuse_stream(method.refusal, identify)
+    return reject_stream(grpc.StatusCode.RESOURCE_EXHAUSTED)
+
+
+def _listen(server: grpc.Server, address: str, protection: GrpcTls | None) -> int:
     try:
-        port = 0 if _answers(address) else server.add_insecure_port(address)
+        if is_taken(address):
+            port = 0
+        elif protection is None:
+            port = server.add_insecure_port(address)
+        else:
+            port = server.add_secure_port(address, protection.credentials)
     except RuntimeError:
         port = 0
     if port == 0:
@@ -152,18 +238,3 @@ def _listen(server: grpc.Server, address: str) -> int:
             f"cannot listen for gRPC on `{address}`", help="is another server using it, or is it not an address here?"
         )
     return port
-
-
-def _answers(address: str) -> bool:
-    """Whether a server already has this unix socket. gRPC would remove it and make its own: the other server would go
-    on running, and nobody would ask it any more.
-    """
-    scheme, _, path = address.partition(":")
-    if scheme != "unix":
-        return False
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(path)
-        except OSError:  # not there, or left over from a server that is gone
-            return False
-    return True

@@ -8,10 +8,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, final
 
+from pdp.engine.callers.judging import CallerDoor
 from pdp.engine.decider import Decider, ReasonClass, Verdict, deny
+from pdp.identity.presented import Presented, Scheme
 from pdp.identity.subject import Subject
+from pdp.telemetry.observing import note_request
+from pdp.transport.admission import REFUSED
 from pdp.transport.authentication import Authentication
-from pdp.transport.errors import CallRefused
+from pdp.transport.callers import Caller
+from pdp.transport.challenges import Challenge
+from pdp.transport.errors import CallRefused, challenge_of
 from pdp.transport.grpc import convert
 from pdp.transport.grpc.gen.v1 import decision_pb2 as pb
 from pdp.transport.request_ids import new_request_id
@@ -22,46 +28,52 @@ NAME: Final = "pdp.v1.DecisionService"
 LAST_RESORT: Final = convert.encode(deny(ReasonClass.INTERNAL, "the decision point failed; the request is denied"), "")
 """The answer when no answer could be made."""
 
+CALLER_REFUSED: Final = convert.encode(REFUSED, "")
+"""The answer to a caller that may not ask."""
 
 _NO_PLACE: Final = deny(ReasonClass.NOT_READY, "too many streams are open; ask by `Check`, or again later")
 
 
-def deny_stream(_: bytes, __: str) -> tuple[Verdict, bytes]:
+def deny_stream(_: bytes, __: Caller) -> tuple[Verdict, bytes]:
     """The verdict on a stream that there is no place for, and its serialized CheckResponse."""
     return _NO_PLACE, convert.encode(_NO_PLACE, new_request_id())
 
 
 @final
 class Credentials:
-    """Who asks, by what the messages of one call show. `peer` is gRPC's name for the caller.
+    """Who asks, by what the messages of one call show.
 
-    A token is verified once, however many of the messages show it, and refused alike in each.
+    A credential is verified once, however many of the messages show it, and refused alike in each: so one proof of a
+    client serves all questions about its request.
     """
 
-    def __init__(self, authentication: Authentication, peer: str) -> None:
+    def __init__(self, authentication: Authentication, caller: Caller) -> None:
         self._authentication = authentication
-        self._peer = peer
-        self._by_token: dict[str, Subject | CallRefused] = {}
+        self._caller = caller
+        self._known: dict[Presented, Subject | CallRefused] = {}
 
     def subject(self, message: pb.CheckRequest) -> Subject:
         """The subject of a question. Raises CallRefused."""
         match message.WhichOneof("subject"):
             case "token":
-                return self._token_subject(message.token)
+                return self._by_credential(convert.read_presented(message))
             case "principal":
                 uid = convert.read_uid(message.principal, "principal")
-                return self._authentication.by_assertion(uid, self._peer)
+                return self._authentication.by_assertion(uid, self._caller, CallerDoor.DECISIONS)
+            case _ if message.client.certificate:
+                presented = convert.read_presented(message)
+                return self._authentication.by_certificate(presented, self._caller, CallerDoor.DECISIONS)
             case _:
                 raise self._authentication.missing()
 
-    def _token_subject(self, token: str) -> Subject:
-        known = self._by_token.get(token)
+    def _by_credential(self, presented: Presented) -> Subject:
+        known = self._known.get(presented)
         if known is None:
             try:
-                known = self._authentication.by_token(token)
+                known = self._authentication.by_credential(presented)
             except CallRefused as error:
                 known = error
-            self._by_token[token] = known
+            self._known[presented] = known
         if isinstance(known, CallRefused):
             raise known
         return known
@@ -75,26 +87,27 @@ class DecisionService:
         self._decider = decider
         self._authentication = authentication
 
-    def check(self, data: bytes, peer: str) -> tuple[Verdict, bytes]:
-        """The verdict on a serialized CheckRequest and its serialized CheckResponse. `peer` is gRPC's name for the
-        caller.
-        """
-        return self.answer(partial(convert.parse_request, data), self.credentials(peer))
+    def check(self, data: bytes, caller: Caller) -> tuple[Verdict, bytes]:
+        """The verdict on a serialized CheckRequest and its serialized CheckResponse."""
+        return self.answer(partial(convert.parse_request, data), self.credentials(caller))
 
-    def credentials(self, peer: str) -> Credentials:
+    def credentials(self, caller: Caller) -> Credentials:
         """For the questions of one call."""
-        return Credentials(self._authentication, peer)
+        return Credentials(self._authentication, caller)
 
     def answer(self, read: Callable[[], pb.CheckRequest], credentials: Credentials) -> tuple[Verdict, bytes]:
         """The verdict on the question that `read` gives, or refuses by a CallRefused, and its serialized
         CheckResponse.
         """
-        request_id = ""
+        request_id, scheme = "", Scheme.BEARER
+        own: Challenge | None = None
         try:
             message = read()
+            scheme = convert.read_scheme(message)
             request_id = convert.read_request_id(message) or new_request_id()
             request = convert.read_request(message, credentials.subject(message), request_id)
             verdict = self._decider.decide(request)
         except CallRefused as error:
-            verdict = error.verdict()
-        return verdict, convert.encode(verdict, request_id or new_request_id())
+            verdict, own = error.verdict(), challenge_of(error)
+            note_request(request_id)
+        return verdict, convert.encode(verdict, request_id or new_request_id(), own, scheme)

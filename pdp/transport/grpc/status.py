@@ -34,6 +34,7 @@ STATUS: Final[Mapping[ReasonClass, Status]] = {
     ReasonClass.NOT_PERMITTED: _DENIED,
     ReasonClass.POLICY_ERROR: _DENIED,
     ReasonClass.UNAUTHENTICATED: _UNAUTHENTICATED,
+    ReasonClass.CALLER_NOT_ALLOWED: _DENIED,
     ReasonClass.INVALID_REQUEST: _DENIED,
     ReasonClass.CONTEXT_BEHIND: _UNAVAILABLE,
     ReasonClass.NOT_READY: _UNAVAILABLE,

@@ -15,10 +15,12 @@ from typing import Any, Final, NoReturn, TypeAlias, final
 
 import grpc
 
+from pdp.transport.callers import Caller
+from pdp.transport.door import Answer, GatedDoor
 from pdp.transport.grpc.interceptors import Handler
 
-Answer: TypeAlias = Callable[[bytes, str], bytes]
-"""From a request's bytes and the caller's address to the answer's bytes. Never raises."""
+Identify: TypeAlias = Callable[[grpc.ServicerContext], Caller]
+"""Who makes a call."""
 
 
 @final
@@ -26,26 +28,52 @@ Answer: TypeAlias = Callable[[bytes, str], bytes]
 class Streamed:
     """A method that answers every message of a stream by `answer`, in order, and a stream too many by one `refusal`.
 
-    `places` is the number of streams that may be open.
+    `places` is the number of streams that may be open. One of a caller that may not come in gets one answer and ends.
     """
 
-    answer: Answer
+    answer: GatedDoor
     refusal: Answer
     places: int
 
 
-def handle_stream(method: Streamed) -> Handler:
+@final
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """A method that answers one message by a stream of events, which ends when it likes or its caller goes.
+
+    `events` gets the message's bytes, the caller and the call, and ends the call with an error if it must. `places` is
+    the number of streams that may be open; one more is told that there are too many.
+    """
+
+    events: Callable[[bytes, Caller, grpc.ServicerContext], Iterator[bytes]]
+    places: int
+
+
+def handle_subscription(method: Subscribed, identify: Identify) -> Handler:
+    """The method over raw bytes."""
+
+    def events(request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+        return method.events(request, identify(context), context)
+
+    return grpc.unary_stream_rpc_method_handler(events)
+
+
+def handle_stream(method: Streamed, identify: Identify) -> Handler:
     """The method over raw bytes. A message is taken from the stream when the answer before it has been sent."""
 
     def answers(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
-        peer = context.peer()
+        caller = identify(context)
+        refusal = method.answer.refuse(caller)
+        if refusal is not None:  # it would hold a place, and never need to say a word
+            yield refusal
+            return
         for request in requests:
-            yield method.answer(request, peer)
+            yield method.answer(request, caller)
 
     return grpc.stream_stream_rpc_method_handler(answers)
 
 
-def refuse_stream(refusal: Answer) -> Handler:
+def refuse_stream(refusal: Answer, identify: Identify) -> Handler:
     """Answers a stream with a single message and ends it, without reading what it says.
 
     To the caller, it is a stream. Here it is no stream: sending the one answer of a call holds no thread, even if the
@@ -53,7 +81,7 @@ def refuse_stream(refusal: Answer) -> Handler:
     """
 
     def answer(_: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
-        return refusal(b"", context.peer())
+        return refusal(b"", identify(context))
 
     return grpc.stream_unary_rpc_method_handler(answer)
 

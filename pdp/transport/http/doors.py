@@ -1,6 +1,6 @@
 """Which doors the HTTP server has: those that are configured, and no other path answers."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, final
 
@@ -12,10 +12,12 @@ from pdp.cedar.schema.model import Schema
 from pdp.clock import Clock
 from pdp.config import Config
 from pdp.config.doors import AuthzenConfig, ForwardAuthConfig, KubernetesConfig
+from pdp.engine.callers.judging import CallerAction, CallerDoor
 from pdp.engine.decider import Decider
 from pdp.engine.snapshot import CurrentWorld
-from pdp.inventory.routes import RouteTable
 from pdp.telemetry.metrics import Door, Metrics
+from pdp.telemetry.observing import Observer
+from pdp.transport.admission import Admission
 from pdp.transport.authentication import Authentication
 from pdp.transport.door import Report
 from pdp.transport.http import forward_auth, kubernetes
@@ -25,6 +27,8 @@ from pdp.transport.http.authzen.evaluation import EvaluationDoor
 from pdp.transport.http.authzen.mapping import Vocabulary
 from pdp.transport.http.authzen.search import SearchDoor
 from pdp.transport.http.endpoint import GuardedEndpoint, HttpAdapter, HttpReply
+from pdp.transport.http_obligations import PolicyNames
+from pdp.transport.inventory import Inventory
 
 EVALUATIONS_THREADS: Final = 4
 """Lists of evaluations that are worked on at a time."""
@@ -36,15 +40,19 @@ SEARCH_THREADS: Final = 2
 @final
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What doors are made of. `policy_headers` gives the headers that any loaded policy may set."""
+    """What doors are made of. `policy_names` gives what any loaded policy may set. `observer` is there only where
+    single decisions are traced, or slow ones logged.
+    """
 
     current: CurrentWorld
     decider: Decider
     authentication: Authentication
-    policy_headers: Callable[[], Collection[str]]
+    admission: Admission
+    policy_names: Callable[[], PolicyNames]
     clock: Clock
     metrics: Metrics
     report: Report
+    observer: Observer | None = None
 
     def schema(self) -> Schema | None:
         """The schema that answers now."""
@@ -62,7 +70,7 @@ class HttpDoors:
         self.routes: Final = tuple(self._routes(config))
         """What to serve, for Starlette."""
 
-    def set_inventory(self, routes: RouteTable) -> None:
+    def set_inventory(self, routes: Inventory) -> None:
         """The routes that proxied requests are judged by from now on."""
         for door in self._forward_auth:
             door.routes = routes
@@ -82,15 +90,19 @@ class HttpDoors:
         search = SearchDoor(
             parts.current, whole.freshness, parts.clock, parts.decider, parts.authentication, vocabulary
         )
-        one = self._guarded(Door.AUTHZEN, evaluation.evaluate, answers.LAST_DECISION)
-        several = self._guarded(Door.AUTHZEN_BATCH, evaluation.evaluate_all, answers.LAST_LIST, EVALUATIONS_THREADS)
+        one = self._authzen_api(Door.AUTHZEN, CallerAction.CHECK, evaluation.evaluate, answers.LAST_DECISION)
+        several = self._authzen_api(
+            Door.AUTHZEN_BATCH, CallerAction.CHECK, evaluation.evaluate_all, answers.LAST_LIST, EVALUATIONS_THREADS
+        )
         served = {apis.EVALUATION: one, apis.EVALUATIONS: several}
         for api, adapter in (
             (apis.SEARCH_SUBJECT, search.subjects),
             (apis.SEARCH_RESOURCE, search.resources),
             (apis.SEARCH_ACTION, search.actions),
         ):
-            served[api] = self._guarded(Door.AUTHZEN_SEARCH, adapter, answers.LAST_LIST, SEARCH_THREADS)
+            served[api] = self._authzen_api(
+                Door.AUTHZEN_SEARCH, CallerAction.SEARCH, adapter, answers.LAST_LIST, SEARCH_THREADS
+            )
         for api, endpoint in served.items():
             yield Route(apis.base_path(config.url) + api.path, endpoint.respond, methods=["POST"])
         document = apis.metadata(config.url, served)
@@ -103,16 +115,46 @@ class HttpDoors:
     def _proxies(self, config: ForwardAuthConfig) -> Iterator[Route]:
         parts = self._parts
         for family in forward_auth.FAMILIES:
-            door = forward_auth.ForwardAuth(family, config, parts.decider, parts.authentication, parts.policy_headers)
+            door = forward_auth.ForwardAuth(family, config, parts.decider, parts.authentication, parts.policy_names)
             self._forward_auth.append(door)
-            endpoint = self._guarded(Door.FORWARD_AUTH, door.check, forward_auth.LAST_RESORT)
+            endpoint = GuardedEndpoint(
+                Door.FORWARD_AUTH,
+                parts.admission.gate(CallerAction.CHECK, CallerDoor.FORWARD_AUTH),
+                door.check,
+                parts.metrics,
+                parts.report,
+                refused=forward_auth.CALLER_REFUSED,
+                last_resort=forward_auth.LAST_RESORT,
+                observer=parts.observer,
+            )
             yield Route(family.path, endpoint.respond, methods=["GET"])
 
     def _kubernetes(self, config: KubernetesConfig) -> Route:
         parts = self._parts
         door = kubernetes.KubernetesDoor(config, parts.decider, parts.authentication, parts.schema)
-        endpoint = self._guarded(Door.KUBERNETES, door.authorize, kubernetes.LAST_RESORT)
+        endpoint = GuardedEndpoint(
+            Door.KUBERNETES,
+            parts.admission.gate(CallerAction.CHECK, CallerDoor.KUBERNETES),
+            door.authorize,
+            parts.metrics,
+            parts.report,
+            refused=kubernetes.CALLER_REFUSED,
+            last_resort=kubernetes.LAST_RESORT,
+            observer=parts.observer,
+        )
         return Route(kubernetes.PATH, endpoint.respond, methods=["POST"])
 
-    def _guarded(self, door: Door, adapter: HttpAdapter, last_resort: HttpReply, threads: int = 0) -> GuardedEndpoint:
-        return GuardedEndpoint(door, adapter, last_resort, self._parts.metrics, self._parts.report, threads=threads)
+    def _authzen_api(
+        self, door: Door, action: CallerAction, adapter: HttpAdapter, last_resort: HttpReply, threads: int = 0
+    ) -> GuardedEndpoint:
+        return GuardedEndpoint(
+            door,
+            self._parts.admission.gate(action, CallerDoor.AUTHZEN),
+            adapter,
+            self._parts.metrics,
+            self._parts.report,
+            refused=answers.CALLER_REFUSED,
+            last_resort=last_resort,
+            threads=threads,
+            observer=self._parts.observer,
+        )

@@ -7,7 +7,7 @@ there are `threads`, and a large body is never read on the event loop: a megabyt
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Final, NamedTuple, TypeAlias, final
 
@@ -16,9 +16,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from pdp.engine.decider import Verdict
+from pdp.engine.observing import outcome_of
 from pdp.telemetry.metrics import Door, Metrics
+from pdp.telemetry.observing import Observer
+from pdp.transport.admission import REFUSED, Gate
+from pdp.transport.callers import NOBODY, Caller
 from pdp.transport.door import Report
 from pdp.transport.errors import MessageError
+from pdp.transport.http.connections import caller_of
 from pdp.transport.http.json_body import JsonObject, parse_object
 from pdp.transport.http_request import Headers, values_of
 
@@ -63,7 +68,7 @@ class Answered(NamedTuple):
 @final
 @dataclass(frozen=True, slots=True)
 class HttpAsk:
-    """A request as adapters see it: all its headers, its query as it stands, and the other end of its connection.
+    """A request as adapters see it: all its headers, its query as it stands, and who asks.
 
     `body` is what came of it, or why it was not read to its end.
     """
@@ -71,16 +76,7 @@ class HttpAsk:
     headers: Headers = ()
     body: bytes | BodyError = b""
     query: str = ""
-    address: str = ""
-    port: int = field(default=0, compare=False)
-
-    @property
-    def peer(self) -> str:
-        """The other end, as gRPC names it."""
-        if not self.address:
-            return ""
-        host = f"ipv6:[{self.address}]" if ":" in self.address else f"ipv4:{self.address}"
-        return f"{host}:{self.port}"
+    caller: Caller = NOBODY
 
     @property
     def is_small(self) -> bool:
@@ -103,27 +99,35 @@ HttpAdapter: TypeAlias = Callable[[HttpAsk], Answered]
 
 @final
 class GuardedEndpoint:
-    """An adapter behind Starlette that never raises, and gives an `X-Request-ID` back as it came.
+    """An adapter behind Starlette that never raises, and gives an `X-Request-ID` back as it came. Callers whom `gate`
+    does not admit get `refused`, and of their request nothing is read. `observer` is there only where single decisions
+    are traced, or slow ones logged.
 
-    INVARIANT: `last_resort` is a deny in the door's protocol, made when the program started, so that nothing can fail
-    on the way to it.
+    INVARIANT: `refused` and `last_resort` are denies in the door's protocol, made when the program started, so that
+    nothing can fail on the way to them.
     """
 
     def __init__(
         self,
         door: Door,
+        gate: Gate,
         adapter: HttpAdapter,
-        last_resort: HttpReply,
         metrics: Metrics,
         report: Report,
         *,
+        refused: HttpReply,
+        last_resort: HttpReply,
         threads: int = 0,
+        observer: Observer | None = None,
     ) -> None:
         self._door = door
+        self._gate = gate
+        self._refused = refused
         self._adapter = adapter
         self._last_resort = last_resort
         self._metrics = metrics
         self._report = report
+        self._observer = observer
         self._inline = threads == 0
         self._threads = asyncio.Semaphore(threads or _LARGE_BODIES)
 
@@ -139,27 +143,47 @@ class GuardedEndpoint:
         return Response(reply.body, reply.status, headers)
 
     async def _reply(self, request: Request) -> HttpReply:
-        client = request.client
+        caller = caller_of(request)
+        if not self._gate.admits(caller):
+            self._metrics.decided(self._door, REFUSED.decision.value, REFUSED.reason.value, 0.0)
+            return self._refused
         ask = HttpAsk(
             tuple(request.headers.items()),
             await _read_body(request),
             request.scope["query_string"].decode("latin-1"),
-            "" if client is None else client.host,
-            0 if client is None else client.port,
+            caller,
         )
+        if self._observer is not None:
+            return await self._observed(self._observer, ask)
         started = perf_counter()
+        answered = await self._answer(ask)
+        self._count(answered, perf_counter() - started)
+        return answered.reply
+
+    async def _answer(self, ask: HttpAsk) -> Answered:
         if self._inline and ask.is_small:
-            answered = self._adapter(ask)
-        else:
-            async with self._threads:
-                answered = await run_in_threadpool(self._adapter, ask)
+            return self._adapter(ask)
+        async with self._threads:
+            return await run_in_threadpool(self._adapter, ask)
+
+    async def _observed(self, observer: Observer, ask: HttpAsk) -> HttpReply:
+        """The reply, observed."""
+        observation = observer.begin(self._door.value, ask.headers)
+        try:
+            answered = await self._answer(ask)
+            trace_id = observer.end(observation, tuple(map(outcome_of, answered.verdicts)))
+            self._count(answered, observation.seconds, trace_id)
+        finally:
+            observer.abandon(observation)
+        return answered.reply
+
+    def _count(self, answered: Answered, seconds: float, trace_id: str = "") -> None:
         # Of several answers in one, each took its share of the time.
-        seconds = (perf_counter() - started) / max(len(answered.verdicts), 1)
+        share = seconds / max(len(answered.verdicts), 1)
         for verdict in answered.verdicts:
-            self._metrics.decided(self._door, verdict.decision.value, verdict.reason.value, seconds)
+            self._metrics.decided(self._door, verdict.decision.value, verdict.reason.value, share, trace_id)
             if verdict.errors:
                 self._metrics.evaluation_errors(error.kind.value for error in verdict.errors)
-        return answered.reply
 
 
 async def _read_body(request: Request) -> bytes | BodyError:

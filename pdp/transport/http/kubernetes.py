@@ -21,8 +21,8 @@ the webhook fails. So every answer is 200 with a review, and whatever goes wrong
 `evaluationError`. Only "no policy permits this" may be no opinion, if the configuration says so. The API server can
 carry out no obligation: an allow that has one is a deny.
 
-The user is asserted, by the rule of assertions: the API server must be on this machine. It caches answers for as long
-as its own configuration says (`authorizedTTL`, `unauthorizedTTL`), whatever is revoked meanwhile.
+The user is asserted: policies about callers must let the API server do that (`assertSubject`). It caches answers
+for as long as its own configuration says (`authorizedTTL`, `unauthorizedTTL`), whatever is revoked meanwhile.
 """
 
 import json
@@ -35,7 +35,10 @@ from pdp.cedar.response import Decision
 from pdp.cedar.schema.model import Schema
 from pdp.cedar.values import EntityUID, Record, Set, Value
 from pdp.config.doors import NO_OPINION, KubernetesConfig
+from pdp.engine.callers.judging import CallerDoor
 from pdp.engine.decider import CheckRequest, Decider, ReasonClass, Verdict, deny
+from pdp.telemetry.observing import note_request
+from pdp.transport.admission import REFUSED
 from pdp.transport.authentication import Authentication
 from pdp.transport.errors import CallRefused, MessageError, NotReady
 from pdp.transport.http.endpoint import Answered, HttpAsk, HttpReply
@@ -78,7 +81,9 @@ class KubernetesDoor:
         try:
             body = ask.json()
             version = _answered_version(body)
-            request = self._question(body, ask, read_request_id(ask.headers) or new_request_id())
+            request_id = read_request_id(ask.headers) or new_request_id()
+            note_request(request_id)
+            request = self._question(body, ask, request_id)
             verdict = self._decider.decide(request)
             if verdict.decision is Decision.ALLOW and verdict.obligations:
                 raise Unfulfillable(verdict, verdict.obligations[0], "cannot be carried out by Kubernetes")
@@ -114,7 +119,7 @@ class KubernetesDoor:
         reader = _Reader(self._namespace, schema)
         action, about = reader.subject_matter(spec)
         user = reader.user(spec)
-        subject = self._authentication.by_assertion(user.uid, ask.peer)
+        subject = self._authentication.by_assertion(user.uid, ask.caller, CallerDoor.KUBERNETES)
         return CheckRequest(
             subject=replace(subject, entity=user),
             action=action,
@@ -181,8 +186,10 @@ class _Reader:
         if said["version"] and self._declares(uid, "apiVersion"):
             attrs["apiVersion"] = said["version"]
         for name in ("labelSelector", "fieldSelector"):
-            if name in attributes and self._declares(uid, name):
-                attrs[name] = _selector(_object(attributes, name, place), f"{place}{name}.")
+            if attributes.get(name) is not None and self._declares(uid, name):
+                selected = _selector(_object(attributes, name, place), f"{place}{name}.")
+                if selected:
+                    attrs[name] = Set(selected)
         return self._verb(attributes, place), Entity(uid, attrs)
 
     def _verb(self, attributes: JsonObject, place: str) -> EntityUID:
@@ -215,18 +222,20 @@ def _segment(text: str) -> str:
     return text.replace("%", "%25").replace("/", "%2F")
 
 
-def _selector(selector: JsonObject, place: str) -> Set:
-    """The requirements of a selector. Of one that is only there as raw text, which no policy can read, none."""
-    requirements = selector.get("requirements", [])
-    if not isinstance(requirements, list):
+def _selector(selector: JsonObject, place: str) -> list[Record]:
+    """The requirements of a selector. One that is only there as raw text, which no policy can read, has none, and so
+    is taken for no selector at all: it may select everything.
+    """
+    requirements = selector.get("requirements")
+    if requirements is not None and not isinstance(requirements, list):
         raise MessageError(f"`{place}requirements` must be an array")
     read = []
-    for requirement in requirements:
+    for requirement in requirements or ():
         if not isinstance(requirement, dict):
             raise MessageError(f"`{place}requirements` must hold objects")
         fields = {name: _text(requirement, name, place) for name in ("key", "operator")}
         read.append(Record({**fields, "values": Set(_texts(requirement, "values", place))}))
-    return Set(read)
+    return read
 
 
 def _object(body: JsonObject, name: str, place: str) -> JsonObject:
@@ -273,3 +282,8 @@ LAST_RESORT: Final = review(
     VERSION, {"allowed": False, "denied": True, "reason": _FAILED.message, "evaluationError": _FAILED.message}
 )
 """The answer when no answer could be made."""
+
+CALLER_REFUSED: Final = review(
+    VERSION, {"allowed": False, "denied": True, "reason": REFUSED.message, "evaluationError": REFUSED.message}
+)
+"""The answer to a caller that may not ask. An error of HTTP would have the API server ask its next authorizer."""

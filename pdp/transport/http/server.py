@@ -1,10 +1,11 @@
 """The HTTP server: `/metrics`, `/healthz` (the process lives), `/readyz` (it decides by policies), and the doors."""
 
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from pathlib import Path
 from threading import Thread
 from time import monotonic, sleep
-from typing import Final, NamedTuple, final
+from typing import Any, Final, NamedTuple, final
 
 import uvicorn
 from starlette.applications import Starlette
@@ -12,8 +13,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from pdp.telemetry.metrics import CONTENT_TYPE, Metrics
+from pdp.config.servers import UNIX, HttpConfig, read_address
+from pdp.telemetry.metrics import CONTENT_TYPE, OPEN_CONTENT_TYPE, Metrics
+from pdp.transport.admission import Gate
 from pdp.transport.errors import ListenError
+from pdp.transport.http.connections import Connection, caller_of, run
+from pdp.transport.listening import is_taken, refuse_exposed
+from pdp.transport.tls import HttpTls
 
 MAX_CONNECTIONS: Final = 1_024
 """Connections at a time. One more is answered with 503, which is no allow in any door's protocol."""
@@ -35,19 +41,27 @@ Readiness = Callable[[], Revisions | None]
 """The revisions that answer, None while none does."""
 
 
-def build_routes(metrics: Metrics, readiness: Readiness, doors: Iterable[Route] = ()) -> Starlette:
-    """The ASGI application."""
+def build_routes(metrics: Metrics, readiness: Readiness, reader: Gate, doors: Iterable[Route] = ()) -> Starlette:
+    """The ASGI application. Whether the process lives and is ready, everybody may know; all else is for those whom
+    `reader` admits.
+    """
 
-    def exposition(_: Request) -> Response:
+    def exposition(request: Request) -> Response:
+        if not reader.admits(caller_of(request)):
+            return PlainTextResponse("this caller may not read metrics\n", 403)
+        if "application/openmetrics-text" in request.headers.get("accept", ""):
+            return Response(metrics.open_exposition(), headers={"content-type": OPEN_CONTENT_TYPE})
         return Response(metrics.exposition(), headers={"content-type": CONTENT_TYPE})
 
     def live(_: Request) -> Response:
         return PlainTextResponse("ok\n")
 
-    def ready(_: Request) -> Response:
+    def ready(request: Request) -> Response:
         revisions = readiness()
         if revisions is None:
             return JSONResponse({"ready": False}, status_code=503)
+        if not reader.admits(caller_of(request)):
+            return JSONResponse({"ready": True})
         return JSONResponse({"ready": True, "policy_revision": revisions.policy, "context_revision": revisions.context})
 
     app = Starlette(
@@ -67,14 +81,14 @@ def build_routes(metrics: Metrics, readiness: Readiness, doors: Iterable[Route] 
 class HttpServer:
     """An ASGI application on a socket, in a thread of its own."""
 
-    def __init__(self, host: str, port: int, app: Starlette) -> None:
+    def __init__(self, config: HttpConfig, app: Starlette, tls: HttpTls | None = None) -> None:
         """Takes the address; port 0 is any free one. Raises ListenError if it cannot."""
-        self._socket = _listen(host, port)
-        self.port: int = self._socket.getsockname()[1]
-        config = uvicorn.Config(
+        refuse_exposed(config.listen, "http", encrypted=tls is not None, insecure=config.insecure)
+        self._socket = _listen(config.listen)
+        self.port: int = 0 if config.listen.startswith(UNIX) else self._socket.getsockname()[1]
+        settings = uvicorn.Config(
             app,
-            loop="asyncio",
-            http="h11",
+            http=Connection,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -86,8 +100,10 @@ class HttpServer:
             h11_max_incomplete_event_size=MAX_HEADERS,
             timeout_graceful_shutdown=5,
         )
-        self._server = uvicorn.Server(config)
-        self._thread = Thread(target=self._server.run, args=([self._socket],), name="http", daemon=True)
+        settings.load()
+        settings.ssl = None if tls is None else tls.context
+        self._server = uvicorn.Server(settings)
+        self._thread = Thread(target=run, args=(self._serve,), name="http", daemon=True)
 
     def start(self) -> None:
         """Returns when requests are accepted. Raises ListenError if that does not come about."""
@@ -105,23 +121,50 @@ class HttpServer:
             self._thread.join()
         self._socket.close()
 
+    def _serve(self) -> Coroutine[Any, Any, None]:
+        return self._server.serve([self._socket])
 
-def _listen(host: str, port: int) -> socket.socket:
+
+def _listen(listen: str) -> socket.socket:
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            # The port goes to `bind` as it is: `getaddrinfo` would take 70000 for 4464.
-            listener.bind((address[0], port, *address[2:]))
-            # From here on a second server on this port fails, and connections wait for `start`.
-            listener.listen()
-        except (OSError, OverflowError):
-            listener.close()
-            raise
+        return _listen_unix(listen) if listen.startswith(UNIX) else _listen_inet(listen)
     except (OSError, OverflowError) as error:
         raise ListenError(
-            f"cannot listen for HTTP on `{host}:{port}`: {error}",
+            f"cannot listen for HTTP on `{listen}`: {error}",
             help="is another server using it, or is it not an address here?",
         ) from error
+
+
+def _listen_inet(listen: str) -> socket.socket:
+    address = read_address(listen)
+    if address is None:
+        raise OSError("it is no address")
+    host, port = address
+    family, kind, protocol, _, found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # The port goes to `bind` as it is: `getaddrinfo` would take 70000 for 4464.
+        listener.bind((found[0], port, *found[2:]))
+        # From here on a second server on this port fails, and connections wait for `start`.
+        listener.listen()
+    except (OSError, OverflowError):
+        listener.close()
+        raise
+    return listener
+
+
+def _listen_unix(listen: str) -> socket.socket:
+    if is_taken(listen):
+        raise OSError("another server has this socket")
+    path = Path(listen.removeprefix(UNIX))
+    if path.is_socket():
+        path.unlink()  # left over from a server that is gone
+    listener = socket.socket(socket.AF_UNIX)
+    try:
+        listener.bind(str(path))
+        listener.listen()
+    except OSError:
+        listener.close()
+        raise
     return listener

@@ -1,9 +1,13 @@
-// Asks a running decision point from Node: Check, CheckBatch, CheckStream, Explain, health and reflection.
+// Asks a running decision point from Node: Check, CheckBatch, CheckStream, Explain, Watch, health and reflection.
 //
 //   node client.js 127.0.0.1:50051 < questions.json
 //
-// The questions are an object of a CheckRequest `check`, a CheckBatchRequest `batch` and a list `stream` of
-// CheckRequests, of which one may be the bytes of a message instead, in hexadecimal. The answers are printed as JSON.
+// The questions are an object of a CheckRequest `check`, a CheckBatchRequest `batch`, a list `stream` of CheckRequests,
+// of which one may be the bytes of a message instead, in hexadecimal, and a WatchRequest `watch`. The answers are printed
+// as JSON.
+//
+// When the first event of `watch` has come, a line "watching" is printed on standard error: what changes from there on is
+// in the second event.
 // A token goes over a plain connection: ask on the same machine.
 'use strict';
 
@@ -47,6 +51,29 @@ function askAll(call, messages) {
     messages.forEach((message) => call.write(message));
     call.end();
   });
+}
+
+// The first two events of a stream, and the first of another one that goes on from the place of the first.
+async function watch(client, request) {
+  const events = [];
+  const call = client.Watch(request, deadline());
+  for await (const event of call) {
+    events.push(event);
+    if (events.length === 2) {
+      break;
+    }
+    process.stderr.write('watching\n');
+  }
+  call.on('error', () => {}); // it is cancelled
+  call.cancel();
+  const again = client.Watch({ ...request, after: events[0].place }, deadline());
+  for await (const event of again) {
+    events.push(event);
+    break;
+  }
+  again.on('error', () => {});
+  again.cancel();
+  return events;
 }
 
 // A client of the service whose messages may be bytes, which are sent as they are.
@@ -101,6 +128,7 @@ async function main(address, questions) {
     batch: (await ask(decisions, 'CheckBatch', questions.batch)).results,
     stream: await askAll(streams.CheckStream(deadline()), messages),
     explain: await ask(decisions, 'Explain', questions.check),
+    watch: await watch(decisions, questions.watch),
     health: (await ask(health, 'Check', { service: SERVICE })).status,
     services: reflected.services,
     methods: Object.keys(reflected.DecisionService.service),

@@ -4,6 +4,7 @@ import random
 from typing import Any
 
 import pytest
+from callers import admission
 from decision_messages import (
     ANA,
     BOB,
@@ -35,6 +36,7 @@ from hypothesis import strategies as st
 
 from pdp.cedar.values import EntityUID, Record
 from pdp.engine.decider import CheckRequest, ReasonClass, Verdict, deny
+from pdp.identity.presented import Presented
 from pdp.identity.subject import Subject
 from pdp.telemetry.metrics import Metrics
 from pdp.transport.authentication import Authentication
@@ -69,6 +71,7 @@ DEFAULT: dict[str, Any] = {
     "device": LAPTOP,
     "min_revision": 7,
     "request_id": "batch",
+    "client": pb.ClientRequest(scheme="DPoP", proofs=["a", "b"], method="GET", certificate=b"x"),
 }
 OWN: dict[str, Any] = {
     "token": "better",
@@ -78,6 +81,7 @@ OWN: dict[str, Any] = {
     "device": pb.EntityUid(type="Device"),
     "min_revision": 1,
     "request_id": "item",
+    "client": pb.ClientRequest(proofs=["c"], url="https://api.example/"),
 }
 FIELDS = tuple(DEFAULT)
 
@@ -224,9 +228,9 @@ class CountingVerifier:
     def __init__(self) -> None:
         self.shown: list[str] = []
 
-    def verify(self, token: str, now: int) -> Subject:
-        self.shown.append(token)
-        return FakeVerifier().verify(token, now)
+    def verify(self, presented: Presented, now: int) -> Subject:
+        self.shown.append(presented.token)
+        return FakeVerifier().verify(presented, now)
 
 
 @pytest.fixture
@@ -377,7 +381,7 @@ def test_every_item_is_counted_and_timed(door: BatchDoor, decider: FakeDecider, 
 def real(tmp_path_factory: pytest.TempPathFactory) -> tuple[DecisionService, BatchDoor, Reports]:
     """The small world behind `Check` and `CheckBatch`."""
     reports, metrics = Reports(), Metrics()
-    authentication = Authentication(lambda: NOW, metrics, accept_asserted=True)
+    authentication = Authentication(lambda: NOW, metrics, admission(metrics))
     authentication.verifier = FakeVerifier()
     decider = decider_of(load_small_world(tmp_path_factory.mktemp("world")), reports)
     service = DecisionService(decider, authentication)

@@ -166,6 +166,9 @@ def test_a_response_carries_the_whole_verdict() -> None:
         context_revision=2**63,
         valid_until=Timestamp(seconds=1_764_000_000, nanos=123_000_000),
         request_id="r1",
+        challenge=(
+            'Bearer error="insufficient_user_authentication", error_description="stale device", acr_values="mfa"'
+        ),
     )
 
 

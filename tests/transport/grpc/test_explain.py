@@ -4,6 +4,7 @@ import random
 from typing import Any, TypeAlias
 
 import pytest
+from callers import admission, gated
 from decision_messages import (
     ANA,
     BOB,
@@ -28,15 +29,17 @@ from fuzzing import rounds
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pdp.context.store import Facts
-from pdp.engine.decider import CheckRequest, ReasonClass
+from pdp.context.facts import Facts
+from pdp.engine.callers.judging import CallerAction
+from pdp.engine.decider import CheckRequest
 from pdp.engine.explaining import Explaining, Explanation
 from pdp.engine.snapshot import CurrentWorld, World
 from pdp.policies.bundle import Bundle
 from pdp.telemetry.metrics import Door, Metrics
 from pdp.transport.authentication import Authentication
+from pdp.transport.callers import NOBODY, Caller, Way, caller_at
 from pdp.transport.door import GuardedDoor
-from pdp.transport.grpc.explain import LAST_RESORT, MAX_POLICIES, MAX_TEXT, ExplainService
+from pdp.transport.grpc.explain import CALLER_REFUSED, LAST_RESORT, MAX_POLICIES, MAX_TEXT, ExplainService
 from pdp.transport.grpc.gen.v1 import decision_pb2 as pb
 from pdp.transport.grpc.service import DecisionService
 
@@ -53,13 +56,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 def services(world: World) -> Both:
     """`Check` and `Explain` of a world."""
     reports = Reports()
-    authentication = Authentication(lambda: NOW, Metrics(), accept_asserted=True)
+    authentication = Authentication(lambda: NOW, Metrics(), admission(Metrics()))
     authentication.verifier = FakeVerifier()
     current = CurrentWorld()
     current.world = world
     decisions = DecisionService(decider_of(world, reports), authentication)
     explaining = Explaining(current, AGES, lambda: NOW)
-    return decisions, ExplainService(decisions, explaining.explain, enabled=True), reports
+    return decisions, ExplainService(decisions, explaining.explain), reports
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +71,9 @@ def both(world: World) -> Both:
 
 
 def explain(
-    made: tuple[DecisionService, ExplainService, Reports], *, peer: str = LOCAL, **fields: Any
+    made: tuple[DecisionService, ExplainService, Reports], *, caller: Caller = LOCAL, **fields: Any
 ) -> pb.ExplainResponse:
-    verdict, reply = made[1].explain(question(**fields).SerializeToString(), peer)
+    verdict, reply = made[1].explain(question(**fields).SerializeToString(), caller)
     response = pb.ExplainResponse.FromString(reply)
     assert response.answer.reason_class == verdict.reason.value
     assert response.answer.request_id
@@ -91,33 +94,22 @@ class Forbidden:
         raise AssertionError(request)
 
 
-@pytest.mark.parametrize(
-    ("enabled", "peer"),
-    [
-        (False, LOCAL),
-        (False, FAR),
-        (False, "unix:"),
-        (True, FAR),
-        (True, ""),
-        (True, "ipv4:localhost:1"),
-        (True, "dns:x"),
-    ],
-)
 @pytest.mark.parametrize("data", [question().SerializeToString(), question(token="good").SerializeToString(), b"\xff"])
-def test_whoever_may_not_see_it_is_denied_and_told_nothing(both: Both, enabled: bool, peer: str, data: bytes) -> None:
-    decisions, _, _ = both
-    verdict, reply = ExplainService(decisions, Forbidden(), enabled=enabled).explain(data, peer)
-    response = pb.ExplainResponse.FromString(reply)
-    assert (response.answer.decision, response.answer.reason_class) == (pb.DECISION_DENY, "invalid_request")
-    assert "callers on the same machine" in response.answer.message
-    assert verdict.reason is ReasonClass.INVALID_REQUEST
-    response.answer.Clear()
-    assert response == pb.ExplainResponse(answer=pb.CheckResponse())
+def test_whoever_may_not_see_it_is_denied_and_told_nothing(data: bytes) -> None:
+    def unasked(data: bytes, caller: Caller) -> bytes:
+        raise AssertionError(data)
+
+    door = gated(unasked, CallerAction.EXPLAIN, CALLER_REFUSED)
+    for caller in (FAR, NOBODY):
+        response = pb.ExplainResponse.FromString(door(data, caller))
+        assert (response.answer.decision, response.answer.reason_class) == (pb.DECISION_DENY, "caller_not_allowed")
+        response.answer.Clear()
+        assert response == pb.ExplainResponse(answer=pb.CheckResponse())
 
 
-@pytest.mark.parametrize("peer", [LOCAL, "unix:", "unix:/run/pdp.sock", "ipv6:%5B::1%5D:1"])
-def test_a_caller_on_this_machine_is_told(both: Both, peer: str) -> None:
-    response = explain(both, peer=peer)
+@pytest.mark.parametrize("caller", [LOCAL, Caller(Way.UNIX), caller_at("::1")])
+def test_a_caller_on_this_machine_is_told(both: Both, caller: Caller) -> None:
+    response = explain(both, caller=caller)
     assert response.answer.decision == pb.DECISION_ALLOW
     assert response.policies
 
@@ -204,8 +196,8 @@ def test_a_grant_that_is_over(world: World) -> None:
     current = CurrentWorld()
     current.world = world
     decisions, _, _ = services(world)
-    end = world.facts.grants[0].expires_at
-    late = ExplainService(decisions, Explaining(current, AGES, lambda: end).explain, enabled=True)
+    end = next(iter(world.facts.grants.values())).expires_at
+    late = ExplainService(decisions, Explaining(current, AGES, lambda: end).explain)
     response = explain((decisions, late, Reports()), principal=BOB)
     policy = by_id(response)["grant/bob-plans"]
     assert (policy.outcome, policy.grant_status) == (pb.OUTCOME_NOT_IN_FORCE, "expired")
@@ -262,7 +254,7 @@ def bundle(world: World) -> Bundle:
 
 @pytest.fixture(scope="module")
 def facts(world: World) -> Facts:
-    return Facts(world.facts.entities, world.facts.posture, ())
+    return Facts(world.facts.entities, world.facts.posture)
 
 
 # Behind the door
@@ -283,7 +275,7 @@ def test_random_bytes_are_answered_and_nothing_breaks(both: Both) -> None:
 
 
 def test_what_breaks_is_a_deny_that_shows_nothing(both: Both, metrics: Metrics, reports: Reports) -> None:
-    failing = ExplainService(both[0], Forbidden(), enabled=True)
+    failing = ExplainService(both[0], Forbidden())
     door = GuardedDoor(Door.EXPLAIN, failing.explain, LAST_RESORT, metrics, reports)
     response = pb.ExplainResponse.FromString(door(question().SerializeToString(), LOCAL))
     assert (response.answer.decision, response.answer.reason_class) == (pb.DECISION_DENY, "internal_error")

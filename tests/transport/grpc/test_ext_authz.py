@@ -2,41 +2,28 @@
 
 import json
 import random
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Final
+from urllib.parse import quote
 
 import pytest
+from callers import FAR
+from certificates import authority
 from doors import ALICE, FakeDecider, Reports, an_allow
 from envoy.service.auth.v3 import external_auth_pb2
+from ext_authz_doors import ENVOY, GOOD, ORDERS, FakeRoutes, door_with, question, told
+from fuzzing import rounds
 
+from pdp.cedar.entities import Entity
 from pdp.cedar.errors import CedarError
-from pdp.cedar.values import EntityUID, IPAddr, Record
+from pdp.cedar.values import IPAddr, Record
 from pdp.engine.decider import ReasonClass, deny
+from pdp.identity.presented import Presented, Scheme
+from pdp.identity.subject import Method, Subject
 from pdp.telemetry.metrics import Door, Metrics
 from pdp.transport.authentication import Authentication
 from pdp.transport.door import GuardedDoor
 from pdp.transport.grpc.ext_authz import LAST_RESORT, NAME, ExtAuthz
-
-
-class FoundRoute(NamedTuple):
-    """What an inventory says of a request."""
-
-    action: EntityUID
-    resource: EntityUID
-
-
-ORDERS = FoundRoute(EntityUID("Action", "list"), EntityUID("Api", "orders"))
-
-
-@dataclass
-class FakeRoutes:
-    """An inventory with one route; remembers what it was asked."""
-
-    asked: list[tuple[str, str, str]] = field(default_factory=list)
-
-    def match(self, method: str, host: str, path: str) -> Any:
-        self.asked.append((method, host, path))
-        return ORDERS
+from pdp.transport.http_obligations import PolicyNames
 
 
 @pytest.fixture
@@ -46,42 +33,9 @@ def routes() -> FakeRoutes:
 
 @pytest.fixture
 def door(decider: FakeDecider, authentication: Authentication, routes: FakeRoutes) -> ExtAuthz:
-    made = ExtAuthz(decider, authentication, lambda: {"x-scope"})
+    made = door_with(decider, authentication, names=PolicyNames(frozenset({"x-scope"})))
     made.routes = routes  # type: ignore[assignment] # a fake of the same shape
     return made
-
-
-GOOD = {"authorization": "Bearer good"}
-
-
-def question(
-    headers: dict[str, str] | list[tuple[str, str]] = GOOD,
-    extensions: dict[str, str] | None = None,
-    source: str = "192.0.2.7",
-    **http: str,
-) -> bytes:
-    request = external_auth_pb2.CheckRequest()
-    attributes = request.attributes
-    attributes.source.address.socket_address.address = source
-    attributes.context_extensions.update(extensions or {})
-    said = {"method": "GET", "host": "api.example", "path": "/orders?x=1", **http}
-    for name, value in said.items():
-        setattr(attributes.request.http, name, value)
-    if isinstance(headers, dict):
-        attributes.request.http.headers.update(headers)
-    else:
-        for name, value in headers:
-            attributes.request.http.header_map.headers.add(key=name, raw_value=value.encode("latin-1"))
-    data: bytes = request.SerializeToString()
-    return data
-
-
-def ask(door: ExtAuthz, data: bytes) -> Any:
-    verdict, reply = door.check(data, "unix:")
-    response = external_auth_pb2.CheckResponse.FromString(reply)
-    assert (response.status.code == 0) == (verdict.reason is ReasonClass.ALLOWED)
-    assert response.WhichOneof("http_response") == ("ok_response" if response.status.code == 0 else "denied_response")
-    return response
 
 
 def challenge(response: Any) -> str | None:
@@ -91,7 +45,7 @@ def challenge(response: Any) -> str | None:
 
 def test_a_request_is_mapped_and_the_engine_asked(door: ExtAuthz, decider: FakeDecider, routes: FakeRoutes) -> None:
     data = question({**GOOD, "x-request-id": "7f-1", "x-region": "us"}, {"region": "eu", "other": "x"})
-    response = ask(door, data)
+    response = told(door, data)
     assert response.status.code == 0
     assert routes.asked == [("GET", "api.example", "/orders?x=1")]
     [request] = decider.asked
@@ -103,8 +57,59 @@ def test_a_request_is_mapped_and_the_engine_asked(door: ExtAuthz, decider: FakeD
 
 
 def test_nothing_of_the_context_comes_from_headers(door: ExtAuthz, decider: FakeDecider) -> None:
-    ask(door, question({**GOOD, "x-forwarded-for": "10.0.0.1", "region": "eu"}, source="@unix"))
+    told(door, question({**GOOD, "x-forwarded-for": "10.0.0.1", "region": "eu"}, source="@unix"))
     assert decider.asked[0].context == Record()
+
+
+class Witness:
+    """A verifier that believes everybody, and remembers what was presented."""
+
+    def __init__(self) -> None:
+        self.seen: list[Presented] = []
+
+    def verify(self, presented: Presented, now: int) -> Subject:
+        self.seen.append(presented)
+        return Subject(Entity(ALICE), Method.JWT)
+
+
+SHOP: Final = authority("clients").issue("shop", uris=("spiffe://a/shop",))
+
+
+def shown_with_a_certificate(*headers: tuple[str, str]) -> Any:
+    request = question(list(headers), scheme="https", method="POST")
+    request.attributes.source.certificate = quote(SHOP.pem, safe="")
+    return request
+
+
+def test_what_proves_that_a_token_may_be_used_goes_with_it(door: ExtAuthz, authentication: Authentication) -> None:
+    witness = authentication.verifier = Witness()
+    proofs = (("DPoP", "first"), ("dpop", "second"))
+    assert told(door, shown_with_a_certificate(("authorization", "dPoP good"), *proofs)).status.code == 0
+    assert told(door, question()).status.code == 0
+    url = "https://api.example/orders?x=1"
+    assert witness.seen == [
+        Presented("good", Scheme.DPOP, ("first", "second"), "POST", url, SHOP.der),
+        Presented("good", method="GET", url="://api.example/orders?x=1"),
+    ]
+
+
+def test_a_certificate_alone_names_somebody_where_that_is_configured(
+    decider: FakeDecider, authentication: Authentication, door: ExtAuthz, metrics: Metrics
+) -> None:
+    witness = authentication.verifier = Witness()
+    alone = shown_with_a_certificate()
+    assert told(door, alone).denied_response.status.code == 401
+    assert witness.seen == []
+    trusting = door_with(decider, authentication, config="certificate_subjects: true")
+    assert told(trusting, alone).status.code == 0
+    assert witness.seen == [Presented(certificate=SHOP.der)]
+    # A token is never passed over, and without a certificate there is nobody.
+    assert told(trusting, shown_with_a_certificate(("authorization", "nonsense"))).denied_response.status.code == 401
+    assert told(trusting, question([])).denied_response.status.code == 401
+    # It is Envoy's word, and this Envoy's is not taken.
+    verdict, _ = trusting.check(alone.SerializeToString(), FAR)
+    assert verdict.reason is ReasonClass.UNAUTHENTICATED
+    assert len(witness.seen) == 1
 
 
 @pytest.mark.parametrize(
@@ -116,14 +121,14 @@ def test_nothing_of_the_context_comes_from_headers(door: ExtAuthz, decider: Fake
     ],
 )
 def test_forms_of_a_bearer_token(door: ExtAuthz, headers: dict[str, str] | list[tuple[str, str]]) -> None:
-    assert ask(door, question(headers)).status.code == 0
+    assert told(door, question(headers)).status.code == 0
 
 
 @pytest.mark.parametrize("headers", [{}, [], {"x-authorization": "Bearer good"}, {"cookie": "token=good"}])
 def test_no_credential_is_401_with_a_bare_challenge(
     door: ExtAuthz, decider: FakeDecider, headers: dict[str, str]
 ) -> None:
-    response = ask(door, question(headers))
+    response = told(door, question(headers))
     assert (response.status.code, response.denied_response.status.code) == (16, 401)
     assert challenge(response) == 'Bearer realm="pdp"'
     assert decider.asked == []
@@ -149,7 +154,7 @@ def test_no_credential_is_401_with_a_bare_challenge(
 def test_a_bad_credential_is_401_invalid_token(
     door: ExtAuthz, decider: FakeDecider, headers: dict[str, str] | list[tuple[str, str]]
 ) -> None:
-    response = ask(door, question(headers))
+    response = told(door, question(headers))
     assert (response.status.code, response.denied_response.status.code) == (16, 401)
     assert (challenge(response) or "").startswith('Bearer error="invalid_token", ')
     assert json.loads(response.denied_response.body)["reason"] == "unauthenticated"
@@ -157,9 +162,9 @@ def test_a_bad_credential_is_401_invalid_token(
 
 
 def test_the_two_forms_of_headers_together_do_not_hide_a_duplicate(door: ExtAuthz) -> None:
-    request = external_auth_pb2.CheckRequest.FromString(question())
+    request = question()
     request.attributes.request.http.header_map.headers.add(key="authorization", value="Bearer good")
-    assert ask(door, request.SerializeToString()).denied_response.status.code == 401
+    assert told(door, request).denied_response.status.code == 401
 
 
 @pytest.mark.parametrize(
@@ -176,7 +181,7 @@ def test_the_two_forms_of_headers_together_do_not_hide_a_duplicate(door: ExtAuth
     ],
 )
 def test_what_is_not_a_request_is_403(door: ExtAuthz, decider: FakeDecider, data: bytes) -> None:
-    response = ask(door, data)
+    response = told(door, data)
     assert (response.status.code, response.denied_response.status.code) == (7, 403)
     assert json.loads(response.denied_response.body)["reason"] == "invalid_request"
     assert decider.asked == []
@@ -186,15 +191,15 @@ def test_before_anything_is_loaded_the_answer_is_503(
     door: ExtAuthz, decider: FakeDecider, authentication: Authentication
 ) -> None:
     authentication.verifier = None
-    assert ask(door, question()).denied_response.status.code == 503
+    assert told(door, question()).denied_response.status.code == 503
     door.routes = None
-    assert ask(door, question()).denied_response.status.code == 503
+    assert told(door, question()).denied_response.status.code == 503
     assert decider.asked == []
 
 
 def test_a_deny_of_the_engine_is_a_deny(door: ExtAuthz, decider: FakeDecider) -> None:
     decider.verdict = deny(ReasonClass.NOT_PERMITTED, "no policy permits this", policy_revision="ab")
-    response = ask(door, question())
+    response = told(door, question())
     assert (response.status.code, response.denied_response.status.code) == (7, 403)
     body = json.loads(response.denied_response.body)
     assert (body["decision"], body["message"]) == ("deny", "no policy permits this")
@@ -203,26 +208,27 @@ def test_a_deny_of_the_engine_is_a_deny(door: ExtAuthz, decider: FakeDecider) ->
 
 def test_an_allow_that_cannot_be_carried_out_is_a_deny(door: ExtAuthz, decider: FakeDecider) -> None:
     decider.verdict = an_allow(("header", "host=evil"))
-    response = ask(door, question())
+    response = told(door, question())
     assert (response.status.code, response.denied_response.status.code) == (7, 403)
     assert json.loads(response.denied_response.body)["reason"] == "policy_error"
 
 
 @pytest.mark.parametrize("id", ["", "x" * 129, "a b", "a\n", "é", '"'])
 def test_an_odd_request_id_is_replaced(door: ExtAuthz, decider: FakeDecider, id: str) -> None:
-    ask(door, question([*GOOD.items(), ("x-request-id", id)]))
+    told(door, question([*GOOD.items(), ("x-request-id", id)]))
     assert len(decider.asked[0].request_id) == 32
 
 
-def test_a_hundred_thousand_byte_strings_raise_nothing_and_none_is_allowed(
+def test_random_and_damaged_bytes_raise_nothing_and_none_is_allowed(
     decider: FakeDecider, authentication: Authentication, routes: FakeRoutes
 ) -> None:
     decider.verdict = deny(ReasonClass.NOT_PERMITTED, "no")
-    door = ExtAuthz(decider, authentication, lambda: ())
+    door = door_with(decider, authentication)
     door.routes = routes  # type: ignore[assignment] # a fake of the same shape
     source = random.Random(20261124)
-    known = [question(extensions={"region": "eu"}), question([*GOOD.items(), ("x-request-id", "1")], source="::1")]
-    for number in range(100_000):
+    asked = (question(extensions={"region": "eu"}), question([*GOOD.items(), ("x-request-id", "1")], source="::1"))
+    known = [request.SerializeToString() for request in asked]
+    for number in range(rounds(20_000)):
         if number % 4 == 0:
             data = source.randbytes(source.randrange(64))
         else:
@@ -231,11 +237,11 @@ def test_a_hundred_thousand_byte_strings_raise_nothing_and_none_is_allowed(
                 damaged[source.randrange(len(damaged))] = source.randrange(256)
             data = bytes(damaged)
         try:
-            _, reply = door.check(data, "unix:")
+            _, reply = door.check(data, ENVOY)
         except CedarError as error:  # pragma: no cover
             pytest.fail(f"escaped: {error}")
         assert reply.startswith(b"\x0a")  # the field `status`; its code is never the default
-    assert len(decider.asked) > 5_000
+    assert len(decider.asked) > 1_000
     assert routes.asked
 
 
@@ -248,14 +254,14 @@ def test_every_exception_on_the_way_is_an_explicit_deny(
         raise RuntimeError("secret")
 
     decider.failure = RuntimeError("secret")
-    replies = [guarded(question(), "unix:")]
+    replies = [guarded(question().SerializeToString(), ENVOY)]
     decider.failure = None
-    monkeypatch.setattr(door, "_policy_headers", fail)
-    replies.append(guarded(question(), "unix:"))
+    monkeypatch.setattr(door, "_policy_names", fail)
+    replies.append(guarded(question().SerializeToString(), ENVOY))
     monkeypatch.setattr(door, "routes", object())
-    replies.append(guarded(question(), "unix:"))
+    replies.append(guarded(question().SerializeToString(), ENVOY))
     monkeypatch.setattr(door, "_authentication", object())
-    replies.append(guarded(question(), "unix:"))
+    replies.append(guarded(question().SerializeToString(), ENVOY))
     assert len(reports.seen) == 4
     for reply in replies:
         response = external_auth_pb2.CheckResponse.FromString(reply)

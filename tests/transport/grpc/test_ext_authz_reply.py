@@ -2,11 +2,12 @@
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from doors import ALICE, an_allow
 from envoy.service.auth.v3 import external_auth_pb2
+from envoy.type.v3 import http_status_pb2
 from google.protobuf.json_format import MessageToDict
 
 from pdp.cedar.policy import Effect
@@ -14,7 +15,8 @@ from pdp.cedar.response import Decision
 from pdp.cedar.values import EntityUID
 from pdp.engine.decider import DeterminingPolicy, Obligation, ReasonClass, Verdict, deny
 from pdp.transport.grpc import ext_authz_reply as replies
-from pdp.transport.http_reply import Unfulfillable
+from pdp.transport.http_obligations import NO_NAMES, STATUSES, PolicyNames
+from pdp.transport.http_reply import ForgedQuery, Unfulfillable
 
 
 def sent(message: Any) -> dict[str, Any]:
@@ -28,8 +30,16 @@ def header(name: str, value: str) -> dict[str, Any]:
     return {"header": {"key": name, "value": value}, "append": False}
 
 
-def allowed(verdict: Verdict, *client: str, removable: tuple[str, ...] = (), who: EntityUID = ALICE) -> dict[str, Any]:
-    return sent(replies.allowed(verdict, who, "r1", client, removable))
+def allowed(
+    verdict: Verdict,
+    *client: str,
+    removable: tuple[str, ...] = (),
+    parameters: tuple[str, ...] = (),
+    target: str = "/orders",
+    who: EntityUID = ALICE,
+) -> dict[str, Any]:
+    names = PolicyNames(frozenset(removable), frozenset(parameters))
+    return sent(replies.allowed(verdict, who, "r1", client, target, names))
 
 
 def forbidden(*duties: tuple[str, str, str], policies: tuple[str, ...] = ("g1",)) -> Verdict:
@@ -59,19 +69,30 @@ def test_an_allow() -> None:
             "request_id": "r1",
             "decision": "allow",
             "reason": "allowed",
+            "message": "staff may read",
             "policies": ["p"],
             "obligations": ["header:x-data-scope=own", "mask:iban"],
             "policy_revision": "ab12",
             "context_revision": 7.0,
+            "valid_until": 1_764_000_000.123,
         },
     }
 
 
+def test_answers_that_share_their_reasons_do_not_share_their_ids() -> None:
+    first, second = (replies.allowed(an_allow(), ALICE, id, [], "/", NO_NAMES) for id in ("r1", "r2"))
+    ids = [reply.dynamic_metadata["request_id"] for reply in (first, second)]
+    assert ids == ["r1", "r2"]
+    assert "valid_until" not in replies.denied(forbidden(), "r3").dynamic_metadata.fields
+
+
 def test_an_allow_in_bytes_says_append_false_on_every_header() -> None:
-    reply = replies.allowed(an_allow(("header", "a=1")), ALICE, "r1", [], ["a", "b"])
-    options = external_auth_pb2.CheckResponse.FromString(reply.SerializeToString()).ok_response.headers
-    assert [option.HasField("append") and option.append.value for option in options] == [False] * 3
-    assert all(option.HasField("append") for option in options)
+    verdict = an_allow(("header", "a=1"), ("response-header", "c=1"))
+    reply = replies.allowed(verdict, ALICE, "r1", [], "/", PolicyNames(frozenset({"a", "b"})))
+    changes = external_auth_pb2.CheckResponse.FromString(reply.SerializeToString()).ok_response
+    options = [*changes.headers, *changes.response_headers_to_add]
+    assert len(options) == 4
+    assert all(option.HasField("append") and option.append.value is False for option in options)
 
 
 def test_a_forbidden_request() -> None:
@@ -94,6 +115,7 @@ def test_a_forbidden_request() -> None:
             "request_id": "r1",
             "decision": "deny",
             "reason": "forbidden",
+            "message": 'needs "strong" authentication',
             "policies": ["g1"],
             "obligations": [],
             "policy_revision": "ab12",
@@ -219,6 +241,162 @@ def test_a_header_that_cannot_be_set_makes_a_deny(argument: str) -> None:
     verdict = caught.value.verdict()
     assert (verdict.decision, verdict.reason) == (Decision.DENY, ReasonClass.POLICY_ERROR)
     assert (verdict.policy_revision, verdict.context_revision) == ("ab12", 7)
+
+
+SEVERAL: Final = an_allow(
+    *(("header-append", "x-scope=own"), ("header-append", "x-scope=team"), ("header-append", "x-scope=own")),
+    *(("header-remove", "x-debug"), ("header-remove", "authorization")),
+    *(("query-set", "tier=gold"), ("query-remove", "page")),
+    *(("response-header", "x-cache-scope=private"),),
+)
+
+
+def test_all_that_an_allow_can_change() -> None:
+    reply = allowed(
+        SEVERAL,
+        *("x-debug", "x_debug", "accept", "x-scope", "x-tier"),
+        removable=("x-scope", "x-tier"),
+        parameters=("tier", "limit"),
+        target="/orders?page=2&limit=7&tier=platinum&sort=up&tier=lead",
+    )["ok_response"]
+    assert reply["headers"][2:] == [header("x-scope", "own, team")]
+    assert reply["headers_to_remove"] == ["authorization", "x-debug", "x-pdp-obligations", "x-tier", "x_debug"]
+    assert reply["query_parameters_to_set"] == [{"key": "tier", "value": "gold"}]
+    assert reply["query_parameters_to_remove"] == ["limit", "page"]
+    assert reply["response_headers_to_add"] == [header("x-cache-scope", "private")]
+
+
+def test_a_query_without_a_parameter_of_policies_stays_as_it_is() -> None:
+    # Envoy sorts a query that it changes.
+    reply = allowed(an_allow(), parameters=("tier",), target="/orders?z=1&a=2")["ok_response"]
+    assert "query_parameters_to_remove" not in reply
+    assert allowed(an_allow(), target="/orders?tier=1")["ok_response"].keys() == {"headers", "headers_to_remove"}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("%74ier=gold", "Tier=gold", "TIER", "tier%20=gold", "+tier=gold", "tier[]=gold", "tier%5B0%5D=gold"),
+        *("a=1;tier=gold", ";tier=gold", "tier%00x=gold", "a=1&%54iEr", "a=b?&ti%65r=x"),
+    ],
+)
+@pytest.mark.parametrize("sets", [True, False])
+def test_a_query_that_some_servers_would_read_as_a_policys_is_refused(query: str, *, sets: bool) -> None:
+    verdict = an_allow(("query-set", "tier=silver")) if sets else an_allow()
+    with pytest.raises(ForgedQuery) as caught:
+        allowed(verdict, parameters=("tier",), target=f"/orders?{query}")
+    assert caught.value.verdict().reason is ReasonClass.INVALID_REQUEST
+
+
+def test_a_query_that_is_too_long_to_be_looked_through_is_refused() -> None:
+    assert allowed(an_allow(), parameters=("tier",), target="/?" + "a" * 65_536)["status"] == {}
+    with pytest.raises(ForgedQuery, match="more than 65536 characters"):
+        allowed(an_allow(), parameters=("tier",), target="/?" + "a" * 65_537)
+    assert allowed(an_allow(), target="/?" + "a" * 65_537)["status"] == {}
+
+
+def test_names_that_servers_make_underscores_of() -> None:
+    for query in ("data_class=x", "data%2Eclass=x", "data%20class=x"):
+        with pytest.raises(ForgedQuery):
+            allowed(an_allow(), parameters=("data.class",), target=f"/?{query}")
+    assert allowed(an_allow(), parameters=("data.class",), target="/?data.class=x")["ok_response"][
+        "query_parameters_to_remove"
+    ] == ["data.class"]
+
+
+@pytest.mark.parametrize("query", ["xtier=1", "tiers=1", "x=tier", "a=%74ier", "a=1&b=;x", "%2574ier=1", "", "=tier"])
+def test_other_parameters_are_nobodys_business(query: str) -> None:
+    reply = allowed(an_allow(), parameters=("tier",), target=f"/tier?{query}")["ok_response"]
+    assert "query_parameters_to_remove" not in reply
+
+
+CONTRADICTIONS: Final[dict[str, tuple[tuple[str, str], tuple[str, str]]]] = {
+    "two values": (("header", "x-a=1"), ("header", "x-a=2")),
+    "set and appended": (("header", "x-a=1"), ("header-append", "x-a=2")),
+    "set and removed": (("header", "x-a=1"), ("header-remove", "x-a")),
+    "appended and removed": (("header-append", "x-a=1"), ("header-remove", "x-a")),
+    "two values of a parameter": (("query-set", "a=1"), ("query-set", "a=2")),
+    "a parameter set and removed": (("query-set", "a=1"), ("query-remove", "a")),
+    "two values for the client": (("response-header", "x-a=1"), ("response-header", "x-a=2")),
+}
+
+
+@pytest.mark.parametrize("duties", CONTRADICTIONS.values(), ids=CONTRADICTIONS.keys())
+@pytest.mark.parametrize("turned", [False, True])
+def test_whatever_contradicts_makes_a_deny(duties: tuple[tuple[str, str], tuple[str, str]], *, turned: bool) -> None:
+    with pytest.raises(Unfulfillable, match="contradicts another policy's"):
+        allowed(an_allow(*(reversed(duties) if turned else duties)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "argument"),
+    [
+        *(("header-append", argument) for argument in ("x-a", "x-a=", "x-a=1,2", "host=evil", "x-pdp-a=1", "cookie=a")),
+        *(
+            ("header-remove", argument)
+            for argument in ("", "X-A", "host", "content-length", "x-pdp-principal", ":path")
+        ),
+        *(("query-set", argument) for argument in ("", "a", "a=b c", "a=%20", "a&b=1", "a=b&c=d", "=b", "a=é")),
+        *(("query-remove", argument) for argument in ("", "a=b", "a&b", "a b")),
+        *(
+            ("response-header", argument)
+            for argument in ("a", "set-cookie=a=b", "content-length=0", "location=/", "A=1")
+        ),
+        *(("status", "404"), ("header-apend", "x-a=1"), ("query-del", "a"), ("response-status", "404")),
+    ],
+)
+def test_what_cannot_be_carried_out_makes_a_deny(kind: str, argument: str) -> None:
+    with pytest.raises(Unfulfillable) as caught:
+        allowed(an_allow((kind, argument)))
+    assert caught.value.verdict().reason is ReasonClass.POLICY_ERROR
+
+
+def test_policies_shape_a_denial() -> None:
+    verdict = forbidden(
+        *(("status", "429", "g1"), ("response-header", "retry-after=60", "g1"), ("status", "429", "g2")),
+        *(("response-header", "retry-after=90", "g2"), ("response-header", "cache-control=max-age=60", "g2")),
+        *(("notify", "security", "g2"), ("response-header", "set-cookie=a=b", "g2"), ("status", "200", "g2")),
+        policies=("g1", "g2"),
+    )
+    reply = sent(replies.denied(verdict, "r1"))
+    assert reply["status"]["code"] == 7
+    assert reply["denied_response"]["status"] == {"code": "TooManyRequests"}
+    assert reply["denied_response"]["headers"] == [
+        *(header("retry-after", "60"), header("cache-control", "no-store"), header("content-type", "application/json")),
+    ]
+
+
+@pytest.mark.parametrize("says", ["full", "brief"])
+@pytest.mark.parametrize("code", [404, 410])
+def test_a_status_that_hides_something_is_not_given_away_by_the_body(says: str, code: int) -> None:
+    reply = sent(replies.denied(forbidden(("status", str(code), "g1")), "r1", says=says))["denied_response"]
+    assert json.loads(reply["body"]) == {"decision": "deny", "request_id": "r1"}
+
+
+def test_an_operator_may_have_the_body_say_nothing() -> None:
+    reply = sent(replies.denied(forbidden(), "r1", says="empty"))["denied_response"]
+    assert reply == {"status": {"code": "Forbidden"}, "headers": [header("cache-control", "no-store")]}
+    brief = sent(replies.denied(forbidden(), "r1", says="brief"))["denied_response"]
+    assert json.loads(brief["body"]) == {"decision": "deny", "request_id": "r1"}
+
+
+def test_a_status_that_policies_disagree_about_is_the_usual_one() -> None:
+    verdict = forbidden(("status", "429", "g1"), ("status", "404", "g2"), policies=("g1", "g2"))
+    assert sent(replies.denied(verdict, "r1"))["denied_response"]["status"] == {"code": "Forbidden"}
+
+
+def test_a_challenge_keeps_its_status() -> None:
+    verdict = forbidden(("status", "404", "g1"), ("step-up", "mfa", "g1"))
+    assert sent(replies.denied(verdict, "r1"))["denied_response"]["status"] == {"code": "Unauthorized"}
+
+
+@pytest.mark.parametrize("code", sorted(STATUSES))
+def test_every_status_of_a_denial_is_one_that_envoy_knows_and_none_is_an_allow(code: int) -> None:
+    data = replies.denied(forbidden(("status", str(code), "g1")), "r1").SerializeToString()
+    response = external_auth_pb2.CheckResponse.FromString(data)
+    assert (response.status.code, response.denied_response.status.code) == (7, code)
+    assert http_status_pb2.StatusCode.Name(code)
+    assert code >= 400
 
 
 def test_policies_that_contradict_each_other_make_a_deny() -> None:

@@ -53,7 +53,10 @@ def test_every_method_of_the_definition_is_served_and_counted_by_its_own_name(se
         "CheckStream": next(client.CheckStream(iter([asked]), timeout=PATIENCE)),
         "Explain": client.Explain(asked, timeout=PATIENCE).answer,
     }
-    assert answers.keys() == {method.name for method in pb.DESCRIPTOR.services_by_name["DecisionService"].methods}
+    watching = client.Watch(pb.WatchRequest(), timeout=PATIENCE)
+    assert next(watching).context_revision == answers["Check"].context_revision
+    watching.cancel()
+    assert {*answers, "Watch"} == {method.name for method in pb.DESCRIPTOR.services_by_name["DecisionService"].methods}
     assert list(answers.values()) == [answers["Check"]] * len(answers)
     assert answers["Check"].decision == pb.DECISION_ALLOW
     text = app.metrics.exposition().decode()
@@ -93,7 +96,7 @@ def test_a_batch_of_people_files_and_credentials(serve: Callable[..., Any]) -> N
 def test_nothing_is_explained_unless_the_configuration_says_so(serve: Callable[..., Any]) -> None:
     _, client = serve()
     response = client.Explain(question(), timeout=PATIENCE)
-    assert (response.answer.decision, response.answer.reason_class) == (pb.DECISION_DENY, "invalid_request")
+    assert (response.answer.decision, response.answer.reason_class) == (pb.DECISION_DENY, "caller_not_allowed")
     assert not response.policies
 
 

@@ -10,12 +10,15 @@ import grpc
 import pytest
 from doors import FakeDecider, Reports
 from envoy.service.auth.v3 import external_auth_pb2
+from ext_authz_doors import door_with
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from pdp.config import GrpcConfig
 from pdp.engine.decider import ReasonClass, deny
 from pdp.telemetry.metrics import Door, Metrics
 from pdp.transport.authentication import Authentication
+from pdp.transport.callers import Caller
 from pdp.transport.door import GuardedDoor
 from pdp.transport.errors import ListenError
 from pdp.transport.grpc import ext_authz, service
@@ -29,12 +32,12 @@ def server(
     decider: FakeDecider, authentication: Authentication, metrics: Metrics, reports: Reports
 ) -> Iterator[GrpcServer]:
     check = service.DecisionService(decider, authentication).check
-    envoy = ext_authz.ExtAuthz(decider, authentication, lambda: ()).check
+    envoy = door_with(decider, authentication).check
     doors = {
         service.NAME: {"Check": GuardedDoor(Door.CHECK, check, service.LAST_RESORT, metrics, reports)},
         ext_authz.NAME: {"Check": GuardedDoor(Door.EXT_AUTHZ, envoy, ext_authz.LAST_RESORT, metrics, reports)},
     }
-    made = GrpcServer("127.0.0.1:0", 4, doors, reports)
+    made = GrpcServer(GrpcConfig("127.0.0.1:0", 4), doors, reports)
     made.start()
     yield made
     made.stop(0)
@@ -134,16 +137,16 @@ def test_a_message_over_the_bound_is_refused(channel: grpc.Channel, decider: Fak
 
 def test_two_servers_cannot_share_a_port(server: GrpcServer, reports: Reports) -> None:
     with pytest.raises(ListenError, match="cannot listen for gRPC") as caught:
-        GrpcServer(f"127.0.0.1:{server.port}", 1, {}, reports)
+        GrpcServer(GrpcConfig(f"127.0.0.1:{server.port}", 1), {}, reports)
     assert caught.value.help
 
 
 def test_two_servers_cannot_share_a_unix_socket(reports: Reports, tmp_path: Path) -> None:
     path = tmp_path / "pdp.sock"
-    first = GrpcServer(f"unix:{path}", 1, {}, reports)
+    first = GrpcServer(GrpcConfig(f"unix:{path}", 1), {}, reports)
     first.start()
     with pytest.raises(ListenError, match="cannot listen for gRPC"):
-        GrpcServer(f"unix:{path}", 1, {}, reports)
+        GrpcServer(GrpcConfig(f"unix:{path}", 1), {}, reports)
     with grpc.insecure_channel(f"unix:{path}") as channel:
         assert health(channel, "") == health_pb2.HealthCheckResponse.NOT_SERVING
     first.stop(0)
@@ -153,7 +156,7 @@ def test_a_unix_socket_that_a_dead_server_left_is_taken(reports: Reports, tmp_pa
     path = tmp_path / "pdp.sock"
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
-    server = GrpcServer(f"unix:{path}", 1, {}, reports)
+    server = GrpcServer(GrpcConfig(f"unix:{path}", 1), {}, reports)
     server.start()
     with grpc.insecure_channel(f"unix:{path}") as channel:
         assert health(channel, "") == health_pb2.HealthCheckResponse.NOT_SERVING
@@ -163,13 +166,13 @@ def test_a_unix_socket_that_a_dead_server_left_is_taken(reports: Reports, tmp_pa
 def test_stopping_lets_a_running_call_end(metrics: Metrics, reports: Reports) -> None:
     entered, leave = Event(), Event()
 
-    def slow(data: bytes, peer: str) -> tuple[Any, bytes]:
+    def slow(data: bytes, caller: Caller) -> tuple[Any, bytes]:
         entered.set()
         assert leave.wait(5)
         return deny(ReasonClass.NOT_READY, ""), b"done"
 
     door = GuardedDoor(Door.CHECK, slow, b"", metrics, reports)
-    server = GrpcServer("127.0.0.1:0", 1, {"t.T": {"Check": door}}, reports)
+    server = GrpcServer(GrpcConfig("127.0.0.1:0", 1), {"t.T": {"Check": door}}, reports)
     server.start()
     with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         method: Any = channel.unary_unary("/t.T/Check")
@@ -180,3 +183,15 @@ def test_stopping_lets_a_running_call_end(metrics: Metrics, reports: Reports) ->
         leave.set()
         assert running.result() == b"done"
         stopping.join()
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:0", "[::]:0", "pdp.example:0"])
+def test_plain_text_is_not_spoken_where_other_machines_listen(listen: str, reports: Reports) -> None:
+    with pytest.raises(ListenError, match="would speak plain text"):
+        GrpcServer(GrpcConfig(listen), {}, reports)
+
+
+def test_plain_text_is_spoken_there_if_somebody_says_so(reports: Reports) -> None:
+    server = GrpcServer(GrpcConfig("0.0.0.0:0", insecure=True), {}, reports)
+    assert server.port > 0
+    server.stop(0)

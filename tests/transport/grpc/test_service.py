@@ -10,10 +10,11 @@ from pdp.cedar.values import EntityUID, Record
 from pdp.engine.decider import ReasonClass
 from pdp.identity.subject import Method
 from pdp.transport.authentication import Authentication
+from pdp.transport.callers import Caller, caller_at
 from pdp.transport.grpc.gen.v1 import decision_pb2 as pb
 from pdp.transport.grpc.service import LAST_RESORT, NAME, DecisionService
 
-LOCAL = "ipv4:127.0.0.1:4711"
+LOCAL = caller_at("127.0.0.1")
 UID = pb.EntityUid(type="User", id="alice")
 
 
@@ -29,8 +30,8 @@ def question(**fields: Any) -> bytes:
     return sent
 
 
-def ask(service: DecisionService, data: bytes, peer: str = LOCAL) -> pb.CheckResponse:
-    verdict, reply = service.check(data, peer)
+def ask(service: DecisionService, data: bytes, caller: Caller = LOCAL) -> pb.CheckResponse:
+    verdict, reply = service.check(data, caller)
     response = pb.CheckResponse.FromString(reply)
     assert response.reason_class == verdict.reason.value
     assert (response.decision == pb.DECISION_ALLOW) == (response.reason_class == "allowed")
@@ -52,7 +53,7 @@ def test_a_token_is_verified_and_the_engine_asked(service: DecisionService, deci
 def test_an_asserted_principal_is_believed_from_this_machine(service: DecisionService, decider: FakeDecider) -> None:
     assert ask(service, question(principal=UID)).decision == pb.DECISION_ALLOW
     assert decider.asked[0].subject.method is Method.ASSERTED
-    far = ask(service, question(principal=UID), "ipv4:192.0.2.1:1")
+    far = ask(service, question(principal=UID), caller_at("192.0.2.1"))
     assert (far.decision, far.reason_class) == (pb.DECISION_DENY, "unauthenticated")
     assert len(decider.asked) == 1
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import grpc
 import pytest
+from callers import FAR, admission, gated
 from decision_messages import (
     ANA,
     BOB,
@@ -35,6 +36,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pdp.config import GrpcConfig
 from pdp.engine.decider import CheckRequest, Verdict
 from pdp.telemetry.metrics import Door, Metrics
 from pdp.transport.authentication import Authentication
@@ -87,10 +89,10 @@ def server(gate: Gate, authentication: Authentication, metrics: Metrics, reports
     methods: Methods = {
         "Check": guarded(Door.CHECK, decisions.check),
         "CheckStream": Streamed(
-            guarded(Door.CHECK_STREAM, decisions.check), guarded(Door.CHECK_STREAM, service.deny_stream), PLACES
+            gated(guarded(Door.CHECK_STREAM, decisions.check)), guarded(Door.CHECK_STREAM, service.deny_stream), PLACES
         ),
     }
-    made = GrpcServer("127.0.0.1:0", WORKERS, {service.NAME: methods}, reports)
+    made = GrpcServer(GrpcConfig("127.0.0.1:0", WORKERS), {service.NAME: methods}, reports)
     made.start()
     yield made
     gate.go_on.set()
@@ -256,13 +258,6 @@ def test_a_message_over_the_bound_ends_its_stream_and_nothing_else(channel: grpc
     assert reports.seen == []
 
 
-class Caller:
-    """What `handle_stream` sees of a caller."""
-
-    def peer(self) -> str:
-        return LOCAL
-
-
 def test_a_message_is_read_when_the_answer_before_it_was_taken() -> None:
     read: list[int] = []
 
@@ -271,11 +266,20 @@ def test_a_message_is_read_when_the_answer_before_it_was_taken() -> None:
             read.append(number)
             yield bytes([number])
 
-    handler: Any = handle_stream(Streamed(lambda data, _: data, lambda *_: b"", 1))
-    answers = handler.stream_stream(messages(), Caller())
+    handler: Any = handle_stream(Streamed(gated(lambda data, _: data), lambda *_: b"", 1), lambda _: LOCAL)
+    answers = handler.stream_stream(messages(), None)
     for number in range(10):
         assert next(answers) == bytes([number])
         assert read == list(range(number + 1))
+
+
+def test_a_caller_that_may_not_ask_gets_one_answer_and_no_place() -> None:
+    def messages() -> Iterator[bytes]:
+        raise AssertionError("it was waited for")
+        yield b""
+
+    handler: Any = handle_stream(Streamed(gated(lambda data, _: data), lambda *_: b"", 1), lambda _: FAR)
+    assert list(handler.stream_stream(messages(), None)) == [b"refused"]
 
 
 def decisions(metrics: Metrics) -> str:
@@ -303,7 +307,7 @@ def test_every_answer_is_counted(channel: grpc.Channel, metrics: Metrics) -> Non
 def real(tmp_path_factory: pytest.TempPathFactory) -> tuple[DecisionService, Reports]:
     """The small world behind `Check`."""
     reports = Reports()
-    authentication = Authentication(lambda: NOW, Metrics(), accept_asserted=True)
+    authentication = Authentication(lambda: NOW, Metrics(), admission(Metrics()))
     authentication.verifier = FakeVerifier()
     decider = decider_of(load_small_world(tmp_path_factory.mktemp("world")), reports)
     return DecisionService(decider, authentication), reports
@@ -329,8 +333,8 @@ def test_a_stream_is_answered_as_its_questions_one_by_one(
     decisions, reports = real
     metrics = Metrics()
     door = GuardedDoor(Door.CHECK_STREAM, decisions.check, service.LAST_RESORT, metrics, reports)
-    handler: Any = handle_stream(Streamed(door, lambda *_: b"", 1))
-    answers = list(map(pb.CheckResponse.FromString, handler.stream_stream(iter(messages), Caller())))
+    handler: Any = handle_stream(Streamed(gated(door), lambda *_: b"", 1), lambda _: LOCAL)
+    answers = list(map(pb.CheckResponse.FromString, handler.stream_stream(iter(messages), None)))
     expected = [pb.CheckResponse.FromString(decisions.check(message, LOCAL)[1]) for message in messages]
     assert list(map(nameless, answers)) == list(map(nameless, expected))
     assert reports.seen == []

@@ -174,6 +174,8 @@ def proxied(path: str = "/files/plan", bearer: str | None = None, **headers: str
         "x-original-host": "api.example",
         "x-original-uri": path,
         "x-original-ip": "192.0.2.7",
+        "x-original-scheme": "https",
+        "x-original-client": "cert=",
     }
     return {**said, **({} if bearer is None else {"authorization": f"Bearer {bearer}"}), **headers}
 
@@ -267,6 +269,32 @@ def test_a_review_as_the_api_server_sends_it(tmp_path: Path) -> None:
             headers={"content-type": "application/json"},
         ).json()["status"]
         assert (denied["allowed"], denied["denied"]) == (False, True)
+
+
+def test_a_review_of_a_request_with_selectors_as_the_api_server_sends_it(tmp_path: Path) -> None:
+    def review(namespace: str, selectors: bytes) -> bytes:
+        return (
+            b'{"kind":"SubjectAccessReview","apiVersion":"authorization.k8s.io/v1","metadata":{"creationTimestamp":null},'
+            b'"spec":{"resourceAttributes":{"namespace":"%s","verb":"list","version":"v1","resource":"configmaps"%s},'
+            b'"user":"ana","groups":["system:authenticated"]},"status":{"allowed":false}}'
+        ) % (namespace.encode(), selectors)
+
+    own = b'"requirements":[{"key":"owner","operator":"In","values":["ana"]}]'
+    field = b',"fieldSelector":{"requirements":[{"key":"metadata.name","operator":"In","values":["a"]}]}'
+    asked = {
+        review("apps", b',"labelSelector":{%s}' % own): True,
+        review("apps", field + b',"labelSelector":{%s}' % own): True,
+        review("apps", b',"labelSelector":{"rawSelector":"owner=ana"}'): False,
+        review("apps", field): False,
+        review("apps", b""): False,
+    }
+    with running(write_cluster_world(tmp_path / "world")) as (_, client):
+        for body, allowed in asked.items():
+            answer = client.post(
+                "/kubernetes/authorize?timeout=10s", content=body, headers={"content-type": "application/json"}
+            )
+            assert answer.status_code == 200
+            assert answer.json()["status"]["allowed"] is allowed, body
 
 
 # Whatever comes

@@ -8,17 +8,21 @@ from typing import Any
 
 import httpx
 import pytest
+from callers import FAR, gate
 from doors import Reports, an_allow
 from starlette.routing import Route
 
+from pdp.config import HttpConfig
 from pdp.engine.decider import ReasonClass, deny
 from pdp.telemetry.metrics import Door, Metrics
+from pdp.transport.callers import caller_at
 from pdp.transport.errors import MessageError
-from pdp.transport.http import endpoint
+from pdp.transport.http import connections, endpoint
 from pdp.transport.http.endpoint import INLINE_BODY, MAX_BODY, Answered, BodyError, GuardedEndpoint, HttpAsk, HttpReply
 from pdp.transport.http.server import HttpServer, build_routes
 
 DENIED = HttpReply(403, {"x-door": "closed"}, b"denied")
+REFUSED = HttpReply(403, {}, b"refused")
 OK = HttpReply(200, {"content-type": "text/plain"}, b"fine")
 
 
@@ -26,9 +30,11 @@ OK = HttpReply(200, {"content-type": "text/plain"}, b"fine")
 def serving(
     adapter: Callable[[HttpAsk], Answered], metrics: Metrics, reports: Reports, threads: int = 0
 ) -> Iterator[httpx.Client]:
-    guarded = GuardedEndpoint(Door.AUTHZEN, adapter, DENIED, metrics, reports, threads=threads)
+    guarded = GuardedEndpoint(
+        Door.AUTHZEN, gate(metrics), adapter, metrics, reports, refused=REFUSED, last_resort=DENIED, threads=threads
+    )
     routes = [Route("/door", guarded.respond, methods=["GET", "POST"])]
-    server = HttpServer("127.0.0.1", 0, build_routes(metrics, lambda: None, routes))
+    server = HttpServer(HttpConfig("127.0.0.1:0"), build_routes(metrics, lambda: None, gate(metrics), routes))
     server.start()
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", trust_env=False) as client:
@@ -98,15 +104,7 @@ def test_what_an_adapter_sees(metrics: Metrics, reports: Reports) -> None:
     assert [value for name, value in ask.headers if name == "x-one"] == ["1", "2"]
     assert (ask.body, ask.query) == (b"\xff{}", "region=eu%2f&x")
     # Nobody can say for themselves where they are: the address is the connection's.
-    assert ask.address == "127.0.0.1"
-    assert ask.peer == f"ipv4:127.0.0.1:{ask.port}"
-
-
-@pytest.mark.parametrize(
-    ("address", "peer"), [("", ""), ("::1", "ipv6:[::1]:5"), ("10.0.0.1", "ipv4:10.0.0.1:5"), ("x", "ipv4:x:5")]
-)
-def test_the_other_end_as_grpc_names_it(address: str, peer: str) -> None:
-    assert HttpAsk(address=address, port=5).peer == peer
+    assert ask.caller == caller_at("127.0.0.1")
 
 
 def body_status(metrics: Metrics, reports: Reports, send: Callable[[httpx.Client], Any]) -> list[Any]:
@@ -217,3 +215,22 @@ def test_the_event_loop_answers_while_threads_work(metrics: Metrics, reports: Re
         may_end.set()
         caller.join(20)
     assert answers == [b"fine"]
+
+
+def test_a_caller_that_may_not_come_in_is_refused_before_its_body_arrives(
+    metrics: Metrics, reports: Reports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unread(_: HttpAsk) -> Answered:
+        raise AssertionError("it was read")
+
+    monkeypatch.setattr(connections, "read_caller", lambda _: FAR)
+    with (
+        serving(unread, metrics, reports) as client,
+        socket.create_connection(("127.0.0.1", client.base_url.port or 0), timeout=20) as connection,
+    ):
+        connection.sendall(b"POST /door HTTP/1.1\r\nhost: x\r\nx-request-id: r-1\r\ncontent-length: 10\r\n\r\n")
+        answer = connection.recv(4096)
+    assert answer.startswith(b"HTTP/1.1 403 ")
+    assert b"x-request-id: r-1\r\n" in answer
+    assert 'reason="caller_not_allowed"} 1.0' in metrics.exposition().decode()
+    assert reports.seen == []

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from authzen_doors import FAR, LOCAL, Remembering, an_ask
+from callers import admission
 from doors import FakeDecider, an_allow
 from engine_worlds import AGES, NOW
 from fuzzing import damaged, rounds
@@ -24,6 +25,7 @@ from pdp.engine.snapshot import CurrentWorld, World, build_world
 from pdp.policies.bundle import load_bundle
 from pdp.telemetry.metrics import Metrics
 from pdp.transport.authentication import Authentication
+from pdp.transport.callers import NOBODY, Caller, caller_at
 from pdp.transport.http.endpoint import BodyError, HttpAsk
 from pdp.transport.http.kubernetes import LAST_RESORT, KubernetesDoor
 
@@ -46,7 +48,7 @@ class Cluster:
         self.current.world = world
         engine = build_chain(self.current, AGES, lambda: NOW, lambda error: pytest.fail(repr(error)))
         self.decider = Remembering(engine)
-        self.authentication = Authentication(lambda: NOW, metrics, accept_asserted=True)
+        self.authentication = Authentication(lambda: NOW, metrics, admission(metrics))
         self.config = config
         self.door = self.over(self.decider)
 
@@ -58,9 +60,9 @@ class Cluster:
         """The schema that answers now."""
         return None if self.current.world is None else self.current.world.schema
 
-    def ask(self, body: Any, address: str = LOCAL) -> dict[str, Any]:
+    def ask(self, body: Any, caller: Caller = LOCAL) -> dict[str, Any]:
         """The status in the answer."""
-        return self.send(an_ask(body, address=address))
+        return self.send(an_ask(body, caller=caller))
 
     def send(self, ask: HttpAsk, version: str = V1, door: KubernetesDoor | None = None) -> dict[str, Any]:
         """The status in the answer to a request as it stands."""
@@ -221,12 +223,12 @@ def test_what_else_is_known_of_a_user(cluster: Cluster) -> None:
 
 
 def test_the_api_server_must_be_on_this_machine(cluster: Cluster, metrics: Metrics) -> None:
-    for address in (FAR, "", "2001:db8::1"):
-        status = cluster.ask(review(*VIEWER), address)
+    for caller in (FAR, NOBODY, caller_at("2001:db8::1")):
+        status = cluster.ask(review(*VIEWER), caller)
         assert (status["denied"], "not accepted" in status["evaluationError"]) == (True, True)
     assert cluster.decider.asked == []
-    assert cluster.ask(review(*VIEWER), "::1")["allowed"] is True
-    cluster.authentication = Authentication(lambda: NOW, metrics, accept_asserted=False)
+    assert cluster.ask(review(*VIEWER), caller_at("::1"))["allowed"] is True
+    cluster.authentication = Authentication(lambda: NOW, metrics, admission(metrics, accept_asserted=False))
     strict = cluster.over(cluster.decider)
     assert cluster.send(an_ask(review(*VIEWER)), door=strict)["denied"] is True
 
@@ -293,6 +295,11 @@ def test_selectors(cluster: Cluster) -> None:
     assert not listed(labelSelector={"requirements": [{**own, "values": ["ana", "bob"]}]})
     assert not listed(labelSelector={"requirements": [{**own, "operator": "NotIn"}]})
     assert not listed(labelSelector={"rawSelector": "owner=ana"})
+    # What selects everything, as far as anybody can see, is no selector.
+    nothings: tuple[Any, ...] = ({"rawSelector": "owner=ana"}, {"requirements": []}, {"requirements": None}, {}, None)
+    for nothing in nothings:
+        assert not listed(labelSelector=nothing)
+        assert "labelSelector" not in cluster.decider.asked[-1].resource_facts.fields
     assert not listed()
     # The schema does not declare this one: it is ignored.
     assert listed(labelSelector={"requirements": [own]}, fieldSelector={"requirements": [own]})
@@ -375,9 +382,9 @@ def test_an_older_version_is_refused_in_its_own_words(cluster: Cluster) -> None:
 def test_another_content_type_and_a_body_that_was_not_read(cluster: Cluster) -> None:
     data = json.dumps(review(*VIEWER)).encode()
     for ask in (
-        HttpAsk((), data, "", LOCAL, 1),
-        HttpAsk((("content-type", "text/plain"),), data, "", LOCAL, 1),
-        HttpAsk((("content-type", "application/json"),), BodyError("too large", 413), "", LOCAL, 1),
+        HttpAsk((), data, "", LOCAL),
+        HttpAsk((("content-type", "text/plain"),), data, "", LOCAL),
+        HttpAsk((("content-type", "application/json"),), BodyError("too large", 413), "", LOCAL),
     ):
         assert cluster.send(ask)["denied"] is True
 

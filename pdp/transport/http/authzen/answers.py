@@ -17,10 +17,12 @@ from pdp.cedar.ext.datetime import format as format_datetime
 from pdp.cedar.response import Decision
 from pdp.cedar.values import Datetime
 from pdp.engine.decider import Obligation, ReasonClass, Verdict, deny
+from pdp.transport.admission import REFUSED
+from pdp.transport.challenges import BARE
 from pdp.transport.errors import CallRefused, MessageError, Unauthenticated
-from pdp.transport.http.authzen.callers import NotEntitled
+from pdp.transport.http.authzen.speakers import NotEntitled
 from pdp.transport.http.endpoint import BodyError, HttpReply
-from pdp.transport.http_reply import BARE_CHALLENGE, challenge, step_up, step_up_terms
+from pdp.transport.http_reply import challenge, step_up, step_up_terms
 
 _HEADERS: Final[Mapping[str, str]] = {"content-type": "application/json", "cache-control": "no-store"}
 
@@ -82,7 +84,7 @@ def refused(error: CallRefused, status: int, *, credential_shown: bool) -> HttpR
     headers = dict(_HEADERS)
     if status == 401:
         demand = challenge(error.verdict(), shown=True) if credential_shown else None
-        headers["www-authenticate"] = demand or BARE_CHALLENGE
+        headers["www-authenticate"] = demand or BARE
     return _error(status, error.message, headers)
 
 
@@ -92,6 +94,9 @@ def _error(status: int, message: str, headers: Mapping[str, str]) -> HttpReply:
 
 LAST_DECISION: Final = ok(decision(FAILED, ""))
 """The reply when a single evaluation could not be answered: a deny."""
+
+CALLER_REFUSED: Final = _error(403, REFUSED.message, _HEADERS)
+"""The reply to a caller that may not ask."""
 
 LAST_LIST: Final = _error(500, FAILED.message, _HEADERS)
 """The reply when a list of evaluations or results could not be made. There is no deny for a list of unknown length; an

@@ -28,8 +28,8 @@ from pdp.config.doors import AuthzenConfig
 from pdp.engine.decider import CheckRequest
 from pdp.engine.enrich import OWNED
 from pdp.transport.errors import CallRefused
-from pdp.transport.http.authzen.callers import Caller
 from pdp.transport.http.authzen.form import Act, Evaluation, Thing
+from pdp.transport.http.authzen.speakers import Speaker
 from pdp.transport.http.json_body import JsonObject, JsonValue
 
 ACTION_RECORD: Final = "action"
@@ -51,14 +51,14 @@ class Vocabulary:
     def __init__(self, config: AuthzenConfig) -> None:
         self._config = config
 
-    def question(self, evaluation: Evaluation, caller: Caller, schema: Schema, request_id: str) -> CheckRequest:
+    def question(self, evaluation: Evaluation, speaker: Speaker, schema: Schema, request_id: str) -> CheckRequest:
         """The question to the engine. Raises Unmapped, NotEntitled, Unauthenticated."""
         subject, resource = self.entity(evaluation.subject), self.entity(evaluation.resource)
         action = EntityUID(self.action_type(evaluation.resource.type), evaluation.action.name)
         resource_facts = facts(evaluation.resource, resource, schema, "resource")
-        caller.refuse_facts(resource_facts)
+        speaker.refuse_facts(resource_facts)
         return CheckRequest(
-            subject=caller.subject(subject, facts(evaluation.subject, subject, schema, "subject")),
+            subject=speaker.subject(subject, facts(evaluation.subject, subject, schema, "subject")),
             action=action,
             resource=resource,
             context=_context(evaluation.context, evaluation.action, action, schema),

@@ -21,7 +21,7 @@ from pdp.cedar.response import Decision
 from pdp.cedar.values import EntityUID
 from pdp.clock import Clock
 from pdp.config import FreshnessConfig
-from pdp.context.store import Facts
+from pdp.context.facts import Facts
 from pdp.engine.decider import CheckRequest, Decider, ReasonClass, Verdict, deny
 from pdp.engine.partial import Outcome, PartialCheck, PartialDecider, Unknown
 from pdp.engine.snapshot import CurrentWorld, World
@@ -30,10 +30,10 @@ from pdp.identity.mapping import asserted_subject
 from pdp.transport.authentication import Authentication
 from pdp.transport.errors import CallRefused, MessageError, NotReady
 from pdp.transport.http.authzen.answers import error_status, ok
-from pdp.transport.http.authzen.callers import Caller, read_caller
 from pdp.transport.http.authzen.evaluation import answer_refusal
 from pdp.transport.http.authzen.form import Act, Kind, Page, Search, read_search
 from pdp.transport.http.authzen.mapping import Unmapped, Vocabulary
+from pdp.transport.http.authzen.speakers import Speaker, read_speaker
 from pdp.transport.http.endpoint import Answered, HttpAsk
 from pdp.transport.http_request import read_request_id
 from pdp.transport.request_ids import new_request_id
@@ -94,7 +94,7 @@ class SearchDoor:
             search = read_search(ask.json(), kind)
             digest = _digest(search)
             position = _position(search.page, digest)
-            found, rest = self._page(search, position, read_caller(ask, self._authentication), request_id)
+            found, rest = self._page(search, position, read_speaker(ask, self._authentication), request_id)
         except CallRefused as error:
             if error_status(error) is not None:
                 return answer_refusal(error, ask, request_id)
@@ -105,13 +105,13 @@ class SearchDoor:
         return Answered((_summary(found),), ok(_body(results, "" if rest is None else _token(rest, digest))))
 
     def _page(
-        self, search: Search, position: _Position, caller: Caller, request_id: str
+        self, search: Search, position: _Position, speaker: Speaker, request_id: str
     ) -> tuple[Sequence[str], _Position | None]:
         """The ids that are found from a position on, and the next position if there is one."""
         world = self._current.world
         if world is None:
             raise NotReady("the decision point has not loaded its policies yet")
-        question = self._question(search, caller, world, request_id)
+        question = self._question(search, speaker, world, request_id)
         candidates = self._candidates(search, world)
         at = 0 if position.after is None else bisect_right(candidates, position.after)
         if at == 0 and self._is_hopeless(search, question, world, len(candidates)):
@@ -132,16 +132,16 @@ class SearchDoor:
         except Unmapped:  # the question has no meaning for this action, whose context is of another type
             return False
 
-    def _question(self, search: Search, caller: Caller, world: World, request_id: str) -> _Question:
+    def _question(self, search: Search, speaker: Speaker, world: World, request_id: str) -> _Question:
         """Raises Unmapped, NotEntitled, Unauthenticated, if not yet then when it is used."""
         if search.kind is Kind.ACTION:  # each action has a context of its own
 
             def asked(name: str) -> CheckRequest:
                 named = replace(search.evaluation, action=Act(name))
-                return self._vocabulary.question(named, caller, world.schema, request_id)
+                return self._vocabulary.question(named, speaker, world.schema, request_id)
 
             return asked
-        base = self._vocabulary.question(search.evaluation, caller, world.schema, request_id)
+        base = self._vocabulary.question(search.evaluation, speaker, world.schema, request_id)
         if search.kind is Kind.RESOURCE:
             return lambda found: replace(base, resource=EntityUID(base.resource.type, found))
         return lambda found: replace(base, subject=asserted_subject(EntityUID(base.subject.uid.type, found)))

@@ -5,7 +5,7 @@ import random
 from typing import Any
 
 import pytest
-from authzen_doors import FAR, Doors, an_ask, answer
+from authzen_doors import FAR, LOCAL, Doors, an_ask, answer
 from doors import Reports
 from fuzzing import damaged, rounds
 from json_mutants import json_mutants
@@ -14,6 +14,7 @@ from pdp.cedar.policy import Effect
 from pdp.cedar.response import Decision
 from pdp.engine.decider import DeterminingPolicy, Obligation, ReasonClass, Verdict
 from pdp.telemetry.metrics import Metrics
+from pdp.transport.callers import Caller
 from pdp.transport.http.authzen import answers
 from pdp.transport.http.endpoint import BodyError, HttpAsk
 
@@ -25,8 +26,8 @@ READ, WRITE = {"name": "read"}, {"name": "write"}
 QUESTION = {"subject": ALICE, "action": READ, "resource": RECORD_1}
 
 
-def decided(doors: Doors, body: Any, token: str | None = None, address: str = "127.0.0.1") -> dict[str, Any]:
-    status, found = answer(doors.evaluation.evaluate, an_ask(body, token, address))
+def decided(doors: Doors, body: Any, token: str | None = None, caller: Caller = LOCAL) -> dict[str, Any]:
+    status, found = answer(doors.evaluation.evaluate, an_ask(body, token, caller))
     assert status == 200, found
     assert set(found) == {"decision", "context"}
     return found  # type: ignore[no-any-return] # JSON
@@ -164,14 +165,14 @@ def test_what_is_no_request_is_400(doors: Doors, body: Any) -> None:
 @pytest.mark.parametrize("type", [None, "text/plain", "application/xml", "application/jsonp"])
 def test_another_content_type_is_400(doors: Doors, type: str | None) -> None:
     headers = () if type is None else (("content-type", type),)
-    ask = HttpAsk(headers, json.dumps(QUESTION).encode(), "", "127.0.0.1", 1)
+    ask = HttpAsk(headers, json.dumps(QUESTION).encode(), "", LOCAL)
     assert answer(doors.evaluation.evaluate, ask)[0] == 400
     assert doors.decider.asked == []
 
 
 def test_a_body_that_was_not_read_has_its_own_status(doors: Doors) -> None:
     for status in (408, 413):
-        ask = HttpAsk((("content-type", "application/json"),), BodyError("no", status), "", "127.0.0.1", 1)
+        ask = HttpAsk((("content-type", "application/json"),), BodyError("no", status), "", LOCAL)
         assert answer(doors.evaluation.evaluate, ask)[0] == status
 
 
@@ -220,8 +221,8 @@ def test_policies_that_could_not_be_evaluated_are_told() -> None:
 
 
 def test_a_token_speaks_for_its_own_subject_from_anywhere(doors: Doors) -> None:
-    for address in ("127.0.0.1", FAR):
-        assert decided(doors, QUESTION, "alice", address)["decision"] is True
+    for caller in (LOCAL, FAR):
+        assert decided(doors, QUESTION, "alice", caller)["decision"] is True
     assert doors.decider.asked[0].subject.method.value == "jwt"
 
 
@@ -235,7 +236,7 @@ def test_a_token_speaks_for_nobody_else(doors: Doors, token: str) -> None:
 def test_without_a_token_a_subject_is_asserted_from_this_machine_alone(doors: Doors, metrics: Metrics) -> None:
     assert decided(doors, QUESTION)["decision"] is True
     assert doors.decider.asked[0].subject.method.value == "asserted"
-    answered = doors.evaluation.evaluate(an_ask(QUESTION, address=FAR))
+    answered = doors.evaluation.evaluate(an_ask(QUESTION, caller=FAR))
     assert answered.reply.status == 401
     assert answered.reply.headers["www-authenticate"] == 'Bearer realm="pdp"'
     assert answered.verdicts[0].reason is ReasonClass.UNAUTHENTICATED
@@ -252,7 +253,7 @@ def test_a_bad_credential_is_401_even_where_assertions_are_accepted(doors: Doors
 
 def test_two_credentials_are_none(doors: Doors) -> None:
     ask = an_ask(QUESTION, "alice")
-    twice = HttpAsk((*ask.headers, ("authorization", "Bearer alice")), ask.body, "", ask.address, ask.port)
+    twice = HttpAsk((*ask.headers, ("authorization", "Bearer alice")), ask.body, "", ask.caller)
     assert doors.evaluation.evaluate(twice).reply.status == 401
 
 
@@ -342,7 +343,7 @@ def test_the_token_of_the_request_holds_for_each_item(doors: Doors) -> None:
 def test_a_bad_credential_is_no_items_fault(doors: Doors) -> None:
     body = {**QUESTION, "evaluations": [{}, {}]}
     assert answer(doors.evaluation.evaluate_all, an_ask(body, "bad"))[0] == 401
-    assert answer(doors.evaluation.evaluate_all, an_ask(body, address=FAR))[0] == 401
+    assert answer(doors.evaluation.evaluate_all, an_ask(body, caller=FAR))[0] == 401
 
 
 def test_answers_are_those_of_single_questions_in_any_order(doors: Doors) -> None:

@@ -10,16 +10,16 @@ from pdp.cedar.values import EntityUID, IPAddr, Record
 from pdp.config.doors import AuthzenConfig
 from pdp.engine.decider import CheckRequest
 from pdp.transport.errors import CallRefused
-from pdp.transport.http.authzen.callers import Caller
 from pdp.transport.http.authzen.form import Act, Evaluation, Thing
 from pdp.transport.http.authzen.mapping import Unmapped, Vocabulary
+from pdp.transport.http.authzen.speakers import Speaker
 
 EVALUATION = Evaluation(Thing("user", "alice"), Act("read"), Thing("record", "record-1"))
 
 
 def question(doors: Doors, evaluation: Evaluation, config: AuthzenConfig = CONFIG) -> CheckRequest:
-    caller = Caller(doors.authentication, f"ipv4:{LOCAL}:1", None)
-    return Vocabulary(config).question(evaluation, caller, doors.schema(), "r-1")
+    speaker = Speaker(doors.authentication, LOCAL, None)
+    return Vocabulary(config).question(evaluation, speaker, doors.schema(), "r-1")
 
 
 def refused(doors: Doors, evaluation: Evaluation) -> str:

@@ -6,14 +6,14 @@ from itertools import chain
 from typing import Any
 
 import pytest
-from authzen_doors import FAR, Doors, an_ask, answer
+from authzen_doors import FAR, LOCAL, Doors, an_ask, answer
 from engine_worlds import policies_of
 from fuzzing import damaged, rounds
 
 from pdp.cedar.entities import Entities, Entity
 from pdp.cedar.policy import PolicySet
 from pdp.cedar.values import EntityUID
-from pdp.context.store import Facts
+from pdp.context.facts import Facts
 from pdp.engine.decider import ReasonClass
 from pdp.engine.snapshot import World, build_world
 from pdp.identity import base64url
@@ -75,7 +75,7 @@ def rebuilt(world: World, entities: list[Entity], policies: str = "") -> World:
     """The world with more entities and policies."""
     static = (*world.policies.static.values(), *policies_of(policies))
     bundle = Bundle(PolicySet((*static, *world.policies.templates.values())), world.schema, "other")
-    return build_world(bundle, Facts(Entities((*world.facts.entities, *entities)), world.facts.posture, ()))
+    return build_world(bundle, Facts(Entities((*world.facts.entities, *entities)), world.facts.posture))
 
 
 def test_subjects(doors: Doors) -> None:
@@ -182,10 +182,10 @@ def test_a_token_searches_for_its_subject_and_no_subjects(doors: Doors) -> None:
     assert len(found(doors, Kind.RESOURCE, body, "alice")["results"]) == 2
     assert answer(doors.search.resources, an_ask(body, "bob"))[0] == 403
     assert answer(doors.search.resources, an_ask(body, "alice", FAR))[0] == 200
-    assert answer(doors.search.resources, an_ask(body, address=FAR))[0] == 401
+    assert answer(doors.search.resources, an_ask(body, caller=FAR))[0] == 401
     everybody = {"subject": USERS, "action": READ, "resource": RECORD_1}
     assert answer(doors.search.subjects, an_ask(everybody, "alice"))[0] == 403
-    assert answer(doors.search.subjects, an_ask(everybody, address=FAR))[0] == 401
+    assert answer(doors.search.subjects, an_ask(everybody, caller=FAR))[0] == 401
     assert answer(doors.search.actions, an_ask({"subject": ALICE, "resource": RECORD_1}, "bob"))[0] == 403
 
 
@@ -343,5 +343,5 @@ def test_damaged_searches_never_raise(doors: Doors) -> None:
 
 
 def test_a_search_without_json_is_400(doors: Doors) -> None:
-    ask = HttpAsk((("content-type", "text/plain"),), json.dumps(BY_ALICE).encode(), "", "127.0.0.1", 1)
+    ask = HttpAsk((("content-type", "text/plain"),), json.dumps(BY_ALICE).encode(), "", LOCAL)
     assert answer(doors.search.resources, ask)[0] == 400

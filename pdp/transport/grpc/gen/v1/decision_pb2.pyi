@@ -46,7 +46,7 @@ EFFECT_PERMIT: Effect
 EFFECT_FORBID: Effect
 
 class CheckRequest(_message.Message):
-    __slots__ = ("token", "principal", "action", "resource", "context", "device", "min_revision", "request_id")
+    __slots__ = ("token", "principal", "action", "resource", "context", "device", "min_revision", "request_id", "client")
     TOKEN_FIELD_NUMBER: _ClassVar[int]
     PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
     ACTION_FIELD_NUMBER: _ClassVar[int]
@@ -55,6 +55,7 @@ class CheckRequest(_message.Message):
     DEVICE_FIELD_NUMBER: _ClassVar[int]
     MIN_REVISION_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_FIELD_NUMBER: _ClassVar[int]
     token: str
     principal: EntityUid
     action: EntityUid
@@ -63,7 +64,24 @@ class CheckRequest(_message.Message):
     device: EntityUid
     min_revision: int
     request_id: str
-    def __init__(self, token: _Optional[str] = ..., principal: _Optional[_Union[EntityUid, _Mapping]] = ..., action: _Optional[_Union[EntityUid, _Mapping]] = ..., resource: _Optional[_Union[EntityUid, _Mapping]] = ..., context: _Optional[_Union[Record, _Mapping]] = ..., device: _Optional[_Union[EntityUid, _Mapping]] = ..., min_revision: _Optional[int] = ..., request_id: _Optional[str] = ...) -> None: ...
+    client: ClientRequest
+    def __init__(self, token: _Optional[str] = ..., principal: _Optional[_Union[EntityUid, _Mapping]] = ..., action: _Optional[_Union[EntityUid, _Mapping]] = ..., resource: _Optional[_Union[EntityUid, _Mapping]] = ..., context: _Optional[_Union[Record, _Mapping]] = ..., device: _Optional[_Union[EntityUid, _Mapping]] = ..., min_revision: _Optional[int] = ..., request_id: _Optional[str] = ..., client: _Optional[_Union[ClientRequest, _Mapping]] = ...) -> None: ...
+
+class ClientRequest(_message.Message):
+    __slots__ = ("scheme", "proofs", "method", "url", "certificate", "chain")
+    SCHEME_FIELD_NUMBER: _ClassVar[int]
+    PROOFS_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    URL_FIELD_NUMBER: _ClassVar[int]
+    CERTIFICATE_FIELD_NUMBER: _ClassVar[int]
+    CHAIN_FIELD_NUMBER: _ClassVar[int]
+    scheme: str
+    proofs: _containers.RepeatedScalarFieldContainer[str]
+    method: str
+    url: str
+    certificate: bytes
+    chain: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, scheme: _Optional[str] = ..., proofs: _Optional[_Iterable[str]] = ..., method: _Optional[str] = ..., url: _Optional[str] = ..., certificate: _Optional[bytes] = ..., chain: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class CheckBatchRequest(_message.Message):
     __slots__ = ("defaults", "items")
@@ -79,8 +97,30 @@ class CheckBatchResponse(_message.Message):
     results: _containers.RepeatedCompositeFieldContainer[CheckResponse]
     def __init__(self, results: _Optional[_Iterable[_Union[CheckResponse, _Mapping]]] = ...) -> None: ...
 
+class WatchRequest(_message.Message):
+    __slots__ = ("entities", "after")
+    ENTITIES_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    entities: _containers.RepeatedCompositeFieldContainer[EntityUid]
+    after: str
+    def __init__(self, entities: _Optional[_Iterable[_Union[EntityUid, _Mapping]]] = ..., after: _Optional[str] = ...) -> None: ...
+
+class WatchEvent(_message.Message):
+    __slots__ = ("place", "policy_revision", "context_revision", "everything", "entities")
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    POLICY_REVISION_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_REVISION_FIELD_NUMBER: _ClassVar[int]
+    EVERYTHING_FIELD_NUMBER: _ClassVar[int]
+    ENTITIES_FIELD_NUMBER: _ClassVar[int]
+    place: str
+    policy_revision: str
+    context_revision: int
+    everything: bool
+    entities: _containers.RepeatedCompositeFieldContainer[EntityUid]
+    def __init__(self, place: _Optional[str] = ..., policy_revision: _Optional[str] = ..., context_revision: _Optional[int] = ..., everything: bool = ..., entities: _Optional[_Iterable[_Union[EntityUid, _Mapping]]] = ...) -> None: ...
+
 class CheckResponse(_message.Message):
-    __slots__ = ("decision", "reason_class", "message", "policies", "errors", "obligations", "policy_revision", "context_revision", "valid_until", "request_id")
+    __slots__ = ("decision", "reason_class", "message", "policies", "errors", "obligations", "policy_revision", "context_revision", "valid_until", "request_id", "challenge", "dpop_nonce")
     DECISION_FIELD_NUMBER: _ClassVar[int]
     REASON_CLASS_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
@@ -91,6 +131,8 @@ class CheckResponse(_message.Message):
     CONTEXT_REVISION_FIELD_NUMBER: _ClassVar[int]
     VALID_UNTIL_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    CHALLENGE_FIELD_NUMBER: _ClassVar[int]
+    DPOP_NONCE_FIELD_NUMBER: _ClassVar[int]
     decision: Decision
     reason_class: str
     message: str
@@ -101,7 +143,9 @@ class CheckResponse(_message.Message):
     context_revision: int
     valid_until: _timestamp_pb2.Timestamp
     request_id: str
-    def __init__(self, decision: _Optional[_Union[Decision, str]] = ..., reason_class: _Optional[str] = ..., message: _Optional[str] = ..., policies: _Optional[_Iterable[_Union[DeterminingPolicy, _Mapping]]] = ..., errors: _Optional[_Iterable[_Union[PolicyError, _Mapping]]] = ..., obligations: _Optional[_Iterable[_Union[Obligation, _Mapping]]] = ..., policy_revision: _Optional[str] = ..., context_revision: _Optional[int] = ..., valid_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
+    challenge: str
+    dpop_nonce: str
+    def __init__(self, decision: _Optional[_Union[Decision, str]] = ..., reason_class: _Optional[str] = ..., message: _Optional[str] = ..., policies: _Optional[_Iterable[_Union[DeterminingPolicy, _Mapping]]] = ..., errors: _Optional[_Iterable[_Union[PolicyError, _Mapping]]] = ..., obligations: _Optional[_Iterable[_Union[Obligation, _Mapping]]] = ..., policy_revision: _Optional[str] = ..., context_revision: _Optional[int] = ..., valid_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., request_id: _Optional[str] = ..., challenge: _Optional[str] = ..., dpop_nonce: _Optional[str] = ...) -> None: ...
 
 class ExplainResponse(_message.Message):
     __slots__ = ("answer", "policies", "policies_left_out", "principal", "context")

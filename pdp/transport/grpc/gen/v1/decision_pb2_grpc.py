@@ -55,6 +55,11 @@ class DecisionServiceStub(object):
                 request_serializer=pdp_dot_v1_dot_decision__pb2.CheckRequest.SerializeToString,
                 response_deserializer=pdp_dot_v1_dot_decision__pb2.ExplainResponse.FromString,
                 _registered_method=True)
+        self.Watch = channel.unary_stream(
+                '/pdp.v1.DecisionService/Watch',
+                request_serializer=pdp_dot_v1_dot_decision__pb2.WatchRequest.SerializeToString,
+                response_deserializer=pdp_dot_v1_dot_decision__pb2.WatchEvent.FromString,
+                _registered_method=True)
 
 
 class DecisionServiceServicer(object):
@@ -108,6 +113,28 @@ class DecisionServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Watch(self, request, context):
+        """Tells, for as long as the caller stays, which decisions may be others now, because policies or facts have changed:
+        for callers that keep decisions, or sessions that a decision opened. What is told here must be asked again, or cut.
+        A change is told after it is in force: whoever asks again is answered by it.
+
+        The first event comes at once: what has changed since the place that the request names, or everything. Further ones
+        come with changes, several of which may come as one, and at the latest every 15 seconds, with nothing changed.
+
+        Two things are not told. That time passes: a decision is over at its `valid_until`. And what is a matter of the
+        credential alone: that a token was revoked, or the key that signed it.
+
+        A caller that hears nothing for 30 seconds, or whose stream ends, no longer knows whether its decisions hold. It
+        should watch again from the last place that it was told, and until it hears from there rely on nothing that it keeps.
+
+        Nothing is decided here, so that errors are gRPC's own: INVALID_ARGUMENT for a request that cannot be read or names
+        too many, PERMISSION_DENIED for a caller that may not watch, RESOURCE_EXHAUSTED when there are too many watchers
+        (`grpc.watchers` in the configuration).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DecisionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -130,6 +157,11 @@ def add_DecisionServiceServicer_to_server(servicer, server):
                     servicer.Explain,
                     request_deserializer=pdp_dot_v1_dot_decision__pb2.CheckRequest.FromString,
                     response_serializer=pdp_dot_v1_dot_decision__pb2.ExplainResponse.SerializeToString,
+            ),
+            'Watch': grpc.unary_stream_rpc_method_handler(
+                    servicer.Watch,
+                    request_deserializer=pdp_dot_v1_dot_decision__pb2.WatchRequest.FromString,
+                    response_serializer=pdp_dot_v1_dot_decision__pb2.WatchEvent.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -241,6 +273,33 @@ class DecisionService(object):
             '/pdp.v1.DecisionService/Explain',
             pdp_dot_v1_dot_decision__pb2.CheckRequest.SerializeToString,
             pdp_dot_v1_dot_decision__pb2.ExplainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Watch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/pdp.v1.DecisionService/Watch',
+            pdp_dot_v1_dot_decision__pb2.WatchRequest.SerializeToString,
+            pdp_dot_v1_dot_decision__pb2.WatchEvent.FromString,
             options,
             channel_credentials,
             insecure,
