@@ -52,7 +52,7 @@ def start_observing(observer: Observer | None) -> None:
 def _tracing(config: TracingConfig, log: EventLog, metrics: Metrics) -> Tracing:
     # Imported here: it takes an eighth of a second, which nobody is to pay who has not configured it.
     try:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.exporter.otlp.json.http.trace_exporter import OTLPSpanExporter
 
         from pdp.telemetry.tracing import OpenTelemetry
     except ImportError as error:

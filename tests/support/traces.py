@@ -63,5 +63,5 @@ def caught(monkeypatch: pytest.MonkeyPatch) -> Callable[[], tuple[ReadableSpan, 
     """What apps that are built from now on would send to a collector."""
     exporter = InMemorySpanExporter()
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "5")
-    monkeypatch.setattr("opentelemetry.exporter.otlp.proto.http.trace_exporter.OTLPSpanExporter", lambda *_: exporter)
+    monkeypatch.setattr("opentelemetry.exporter.otlp.json.http.trace_exporter.OTLPSpanExporter", lambda *_: exporter)
     return exporter.get_finished_spans

@@ -179,7 +179,7 @@ def test_nothing_is_observed_unless_it_is_configured(reports: Reports) -> None:
 def test_an_exporter_that_is_not_installed_is_an_error_that_says_what_to_install(
     reports: Reports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.json.http.trace_exporter", None)
     with pytest.raises(TracingError, match="exporter is not installed") as caught:
         built(configured(tracing=TracingConfig()), reports)
     assert caught.value.help == "install it with `pip install 'zero-trust-pdp[otlp]'`"
