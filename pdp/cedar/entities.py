@@ -6,6 +6,7 @@ that is not in the store is allowed, counts as an ancestor, and has no ancestors
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, final
 
 from pdp.cedar.errors import EntityError
@@ -118,6 +119,12 @@ class Entities:
 
     def __contains__(self, uid: EntityUID) -> bool:
         return self.lookup(uid) is not None
+
+
+@lru_cache(maxsize=4096)
+def one_of_equal(uids: frozenset[EntityUID]) -> frozenset[EntityUID]:
+    """The set, or an equal one that was kept lately: many entities are in the same groups, and sets are large."""
+    return uids
 
 
 def close_hierarchy(

@@ -6,13 +6,12 @@ stays as it was. The cost of a change is that of the entity and of what is below
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
 from itertools import chain
 from typing import Final, TypeAlias, final
 
 from immutables import Map
 
-from pdp.cedar.entities import Entities, Entity, close_hierarchy
+from pdp.cedar.entities import Entities, Entity, close_hierarchy, one_of_equal
 from pdp.cedar.errors import EntityError
 from pdp.cedar.limits import MAX_ANCESTORS
 from pdp.cedar.values import EntityUID
@@ -52,7 +51,7 @@ class Hierarchy:
             for parent in entity.parents:
                 inside[parent][uid] = None
             total += len(closed[uid])
-            parents, ancestors = _one_of_equal(entity.parents), _one_of_equal(closed[uid])
+            parents, ancestors = one_of_equal(entity.parents), one_of_equal(closed[uid])
             given[uid] = Entity(uid, entity.attrs, parents, entity.tags, ancestors)
         members = {group: _NOBODY.update(uids) for group, uids in inside.items()}
         return cls(_NO_ENTITIES.update(given), _NO_MEMBERS.update(members), total)
@@ -94,7 +93,7 @@ class Hierarchy:
                 by_uid.pop(uid, None)
             else:
                 ancestors = old.ancestors if old is not None else frozenset()
-                by_uid[uid] = Entity(uid, entity.attrs, _one_of_equal(entity.parents), entity.tags, ancestors)
+                by_uid[uid] = Entity(uid, entity.attrs, one_of_equal(entity.parents), entity.tags, ancestors)
         unclosed = Hierarchy(by_uid.finish(), members.finish(), self._ancestors)
         return unclosed._closed_below(moved, self) if moved else unclosed
 
@@ -112,7 +111,7 @@ class Hierarchy:
             total -= len(_ancestors(before.get(uid)))
         for uid in parents:
             total += len(closed[uid])
-            entity, ancestors = self._by_uid[uid], _one_of_equal(closed[uid])
+            entity, ancestors = self._by_uid[uid], one_of_equal(closed[uid])
             by_uid[uid] = Entity(uid, entity.attrs, entity.parents, entity.tags, ancestors)
         if total > MAX_ANCESTORS:
             raise EntityError(
@@ -159,9 +158,3 @@ def _parents(entity: Entity | None) -> frozenset[EntityUID]:
 
 def _ancestors(entity: Entity | None) -> frozenset[EntityUID]:
     return frozenset() if entity is None else entity.ancestors
-
-
-@lru_cache(maxsize=4096)
-def _one_of_equal(uids: frozenset[EntityUID]) -> frozenset[EntityUID]:
-    """The set, or an equal one that was kept lately: many entities are in the same groups, and sets are large."""
-    return uids

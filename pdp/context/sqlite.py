@@ -13,7 +13,7 @@ import fcntl
 import gc
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -59,8 +59,8 @@ _REVISION_AT: Final = "SELECT max(revision) FROM entries WHERE recorded_at <= ?"
 class SqliteStore:
     """A `ContextStore` that outlives its process. One process at a time has a folder open."""
 
-    def __init__(self, directory: Path, clock: Clock = now_ms, progress: Callable[[int], None] | None = None) -> None:
-        """Opens the store, or makes one; the folder is made too. `progress` hears how many rows were read.
+    def __init__(self, directory: Path, clock: Clock = now_ms) -> None:
+        """Opens the store, or makes one; the folder is made too.
 
         Raises StoreError: another process has it, it cannot be read, or it is damaged.
         """
@@ -80,7 +80,7 @@ class SqliteStore:
         try:
             with self._faults("open"):
                 self._prepare()
-                self._current = self._load(progress)
+                self._current = self._load()
                 self._last_time = self._number("SELECT max(recorded_at) FROM entries")
         except BaseException:
             self.close()
@@ -182,15 +182,10 @@ class SqliteStore:
         if execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
             raise self._damaged()
 
-    def _load(self, progress: Callable[[int], None] | None) -> ContextSnapshot:
-        def rows() -> Iterator[Believed]:
-            for number, (row,) in enumerate(self._database.execute("SELECT row FROM current"), 1):
-                if progress is not None and number % SLICE == 0:
-                    progress(number)
-                yield read_row(row)
-
+    def _load(self) -> ContextSnapshot:
+        rows = (read_row(row) for (row,) in self._database.execute("SELECT row FROM current"))
         with _no_collection():
-            return ContextSnapshot(self._number("SELECT max(revision) FROM entries"), State.of(rows()))
+            return ContextSnapshot(self._number("SELECT max(revision) FROM entries"), State.of(rows))
 
     def _number(self, statement: str, *arguments: int) -> int:
         (number,) = self._database.execute(statement, arguments).fetchone()

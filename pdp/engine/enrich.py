@@ -186,14 +186,13 @@ def covering_grants(request: Request, entities: Entities, world: World) -> Itera
     """Grants whose link's scope holds for this request, whether they are in force or not."""
     if not world.grants:
         return
-    above, far = [_NOWHERE if entity is None else entity.ancestors for entity in map(entities.get, _sides(request))]
-    for grant in grants_near(world.grants, (request.principal, *above), {request.resource, *far}):
+    principal, resource = request.principal, request.resource
+    above, far = [
+        _NOWHERE if entity is None else entity.ancestors for entity in map(entities.get, (principal, resource))
+    ]
+    for grant in grants_near(world.grants, (principal, *above), {resource, *far}):
         if applies(world.program.policy(grant.id), request, entities):
             yield grant
-
-
-def _sides(request: Request) -> tuple[EntityUID, EntityUID]:
-    return request.principal, request.resource
 
 
 _NOWHERE: Final[frozenset[EntityUID]] = frozenset()

@@ -7,10 +7,9 @@
 """
 
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from typing import Final
 
-from pdp.cedar.entities import Entities, Entity
+from pdp.cedar.entities import Entities, Entity, one_of_equal
 from pdp.cedar.errors import CedarError, EntityError
 from pdp.cedar.names import is_action_type
 from pdp.cedar.source import Source
@@ -94,13 +93,7 @@ def _parents(json: Json, uid: EntityUID, path: Path) -> frozenset[EntityUID]:
                     (*path, index),
                     help="the parents of an action must be actions",
                 )
-    return _one_of_equal(frozenset(parents))
-
-
-@lru_cache(maxsize=4096)
-def _one_of_equal(parents: frozenset[EntityUID]) -> frozenset[EntityUID]:
-    """The set, or an equal one that was read lately: many entities are in the same groups, and sets are large."""
-    return parents
+    return one_of_equal(frozenset(parents))
 
 
 def write_entities(entities: Iterable[Entity]) -> list[Json]:
