@@ -3,19 +3,20 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, assert_never, final
+from typing import Any, Final, final
 
 import grpc
 from google.protobuf.message import DecodeError
 
 from pdp.cedar.errors import CedarError
-from pdp.cedar.ext import datetime, decimal, duration, ipaddr
-from pdp.cedar.values import Datetime, Decimal, Duration, EntityUID, IPAddr, Record, Set, Value
+from pdp.cedar.ext import datetime
+from pdp.cedar.values import Datetime, Record, Set, Value
 from pdp.cli.answer import Answer
 from pdp.cli.connection import Connection
 from pdp.cli.question import Question, Token
 from pdp.transport.grpc.gen.v1 import decision_pb2 as pb
 from pdp.transport.grpc.gen.v1.decision_pb2_grpc import DecisionServiceStub
+from pdp.transport.grpc.messages import write_record, write_uid
 
 _EFFECTS: Final = {pb.EFFECT_PERMIT: "permit", pb.EFFECT_FORBID: "forbid"}
 _HELP: Final = {
@@ -75,7 +76,7 @@ def write_request(question: Question, min_revision: int) -> pb.CheckRequest:
         message = pb.CheckRequest(
             action=write_uid(question.action),
             resource=write_uid(question.resource),
-            context=write_record(question.context),
+            context=write_readable(question.context),
             min_revision=min_revision,
         )
     except DecodeError as error:  # what the library raises when it copies a deep message into another
@@ -111,47 +112,23 @@ def read_response(message: pb.CheckResponse, address: str) -> Answer:
     )
 
 
-def write_uid(uid: EntityUID) -> pb.EntityUid:
-    """An entity's name as a message."""
-    return pb.EntityUid(type=uid.type, id=uid.id)
-
-
-def write_record(record: Record) -> pb.Record:
-    """A record as a message. Raises CallError for a value that has no form in one."""
-    return pb.Record(fields={name: write_value(value) for name, value in record.fields.items()})
-
-
-def write_value(value: Value) -> pb.Value:
-    """A value as a message. Raises CallError if it has no form in one."""
+def _refuse_unreadable(value: Value) -> None:
+    """Returns if whoever is asked can read the value back. Raises CallError if it has no form in a message."""
     match value:
-        case bool():
-            return pb.Value(bool_value=value)
-        case int():
-            return pb.Value(long_value=value)
-        case str():
-            return pb.Value(string_value=value)
-        case EntityUID():
-            return pb.Value(entity_value=write_uid(value))
         case Set():
-            return pb.Value(set_value=pb.Set(elements=[write_value(element) for element in value.elements]))
+            for element in value.elements:
+                _refuse_unreadable(element)
         case Record():
-            return pb.Value(record_value=write_record(value))
-        case Decimal():
-            return _extension("decimal", decimal.format(value))
-        case IPAddr():
-            return _extension("ip", ipaddr.format(value))
-        case Duration():
-            return _extension("duration", duration.format(value))
-        case Datetime():
-            if not datetime.has_text(value):
-                raise CallError("a datetime beyond the years 0000 to 9999 has no form in a question")
-            return _extension("datetime", datetime.format(value))
-        case _:
-            assert_never(value)
+            for field in value.fields.values():
+                _refuse_unreadable(field)
+        case Datetime() if not datetime.has_text(value):
+            raise CallError("a datetime beyond the years 0000 to 9999 has no form in a question")
 
 
-def _extension(function: str, argument: str) -> pb.Value:
-    return pb.Value(extension_value=pb.Extension(function=function, argument=argument))
+def write_readable(record: Record) -> pb.Record:
+    """A record as a message. Raises CallError for a value that has no form in one."""
+    _refuse_unreadable(record)
+    return write_record(record)
 
 
 def _call_error(error: grpc.RpcError, address: str) -> CallError:

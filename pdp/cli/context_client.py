@@ -9,11 +9,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from pdp.cedar.entities import Entity
 from pdp.cedar.errors import CedarError
 from pdp.cedar.values import EntityUID, Record
-from pdp.cli.client import calling, write_record, write_uid
+from pdp.cli.client import calling, write_readable
 from pdp.cli.connection import Connection
 from pdp.context.facts import Grant
 from pdp.transport.grpc.gen.v1 import context_pb2 as pb
 from pdp.transport.grpc.gen.v1.context_pb2_grpc import ContextServiceStub
+from pdp.transport.grpc.messages import write_uid
 
 _HELP: Final[Mapping[int, str]] = {
     pb.CONTEXT_OUTCOME_CALLER_NOT_ALLOWED: 'permit `Pdp::Action::"administer"` to it in `callers.policies`',
@@ -93,9 +94,9 @@ def _refuse(outcome: int, message: str) -> None:
 def _entity(entity: Entity) -> pb.ContextEntity:
     return pb.ContextEntity(
         uid=write_uid(entity.uid),
-        attributes=write_record(Record(entity.attrs)),
+        attributes=write_readable(Record(entity.attrs)),
         parents=map(write_uid, sorted(entity.parents)),
-        tags=write_record(Record(entity.tags)),
+        tags=write_readable(Record(entity.tags)),
     )
 
 

@@ -36,7 +36,7 @@ from pdp.transport.admission import REFUSED, Gate
 from pdp.transport.callers import Caller
 from pdp.transport.door import Report
 from pdp.transport.errors import MessageError
-from pdp.transport.grpc import convert
+from pdp.transport.grpc import convert, messages
 from pdp.transport.grpc.gen.v1 import context_pb2 as pb
 
 NAME: Final = "pdp.v1.ContextService"
@@ -191,24 +191,24 @@ def write_believed(believed: Believed | None) -> pb.BelievedResponse:
         case BelievedEntity(entity, origin, alone):
             response.entity.CopyFrom(
                 pb.ContextEntity(
-                    uid=convert.write_uid(entity.uid),
-                    attributes=convert.write_record(Record(entity.attrs)),
-                    parents=map(convert.write_uid, sorted(entity.parents)),
-                    tags=convert.write_record(Record(entity.tags)),
+                    uid=messages.write_uid(entity.uid),
+                    attributes=messages.write_record(Record(entity.attrs)),
+                    parents=map(messages.write_uid, sorted(entity.parents)),
+                    tags=messages.write_record(Record(entity.tags)),
                 )
             )
             for name, of in alone.items():
                 response.attribute_origins[name].CopyFrom(_origin(of))
         case BelievedPosture(posture, origin):
-            facts = convert.write_record(Record(posture.facts))
-            response.posture.CopyFrom(pb.ContextPosture(subject=convert.write_uid(posture.subject), facts=facts))
+            facts = messages.write_record(Record(posture.facts))
+            response.posture.CopyFrom(pb.ContextPosture(subject=messages.write_uid(posture.subject), facts=facts))
         case BelievedGrant(grant, origin):
             response.grant.CopyFrom(
                 pb.ContextGrant(
                     id=grant.id,
                     template=grant.template_id,
-                    principal=convert.write_uid(grant.principal),
-                    resource=convert.write_uid(grant.resource),
+                    principal=messages.write_uid(grant.principal),
+                    resource=messages.write_uid(grant.resource),
                     owner=grant.owner,
                     reason=grant.reason,
                     not_before=convert.timestamp(grant.not_before),

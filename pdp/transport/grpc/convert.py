@@ -5,17 +5,17 @@ engine's own names in the context are left for the engine to refuse.
 """
 
 from collections.abc import Mapping
-from typing import Final, assert_never
+from typing import Final
 
 from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from pdp.cedar.errors import EvaluationError
-from pdp.cedar.ext import FUNCTIONS, Style, call, datetime, decimal, duration, ipaddr
+from pdp.cedar.ext import FUNCTIONS, Style, call
 from pdp.cedar.names import is_type_name
 from pdp.cedar.policy import Effect
 from pdp.cedar.response import Decision, PolicyError
-from pdp.cedar.values import Datetime, Decimal, Duration, EntityUID, IPAddr, Record, Set, Value, quote
+from pdp.cedar.values import EntityUID, Record, Set, Value, quote
 from pdp.engine.decider import CheckRequest, Verdict
 from pdp.identity.presented import Presented, Scheme
 from pdp.identity.subject import Subject
@@ -217,43 +217,3 @@ def timestamp(milliseconds: int) -> Timestamp:
 def encode(verdict: Verdict, request_id: str, own: Challenge | None = None, scheme: Scheme = Scheme.BEARER) -> bytes:
     """The answer's bytes; as `write_response`."""
     return write_response(verdict, request_id, own, scheme).SerializeToString()
-
-
-def write_uid(uid: EntityUID) -> pb.EntityUid:
-    """An entity's name as a message."""
-    return pb.EntityUid(type=uid.type, id=uid.id)
-
-
-def write_record(record: Record) -> pb.Record:
-    """A record as a message, to be looked at: a datetime beyond the years 0000 to 9999 cannot be read back."""
-    return pb.Record(fields={name: _write_value(value) for name, value in record.fields.items()})
-
-
-def _write_value(value: Value) -> pb.Value:
-    match value:
-        case bool():
-            return pb.Value(bool_value=value)
-        case int():
-            return pb.Value(long_value=value)
-        case str():
-            return pb.Value(string_value=value)
-        case EntityUID():
-            return pb.Value(entity_value=write_uid(value))
-        case Set():
-            return pb.Value(set_value=pb.Set(elements=[_write_value(element) for element in value.elements]))
-        case Record():
-            return pb.Value(record_value=write_record(value))
-        case Decimal():
-            return _write_extension("decimal", decimal.format(value))
-        case IPAddr():
-            return _write_extension("ip", ipaddr.format(value))
-        case Datetime():
-            return _write_extension("datetime", datetime.format(value))
-        case Duration():
-            return _write_extension("duration", duration.format(value))
-        case _:
-            assert_never(value)
-
-
-def _write_extension(function: str, argument: str) -> pb.Value:
-    return pb.Value(extension_value=pb.Extension(function=function, argument=argument))

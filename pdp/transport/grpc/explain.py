@@ -18,7 +18,7 @@ from pdp.transport.admission import REFUSED
 from pdp.transport.callers import Caller
 from pdp.transport.challenges import Challenge
 from pdp.transport.errors import CallRefused, challenge_of
-from pdp.transport.grpc import convert
+from pdp.transport.grpc import convert, messages
 from pdp.transport.grpc.gen.v1 import decision_pb2 as pb
 from pdp.transport.grpc.service import DecisionService
 from pdp.transport.request_ids import new_request_id
@@ -83,8 +83,8 @@ def write_explanation(explanation: Explanation, request_id: str, own: Challenge 
     )
     if explanation.enriched is not None:
         request = explanation.enriched.request
-        response.principal.CopyFrom(convert.write_uid(request.principal))
-        response.context.CopyFrom(convert.write_record(request.context))
+        response.principal.CopyFrom(messages.write_uid(request.principal))
+        response.context.CopyFrom(messages.write_record(request.context))
     return response
 
 

@@ -16,7 +16,7 @@ from pdp.engine.watches import MOST_TOLD, News, Watches
 from pdp.telemetry.watching import WatchMetrics
 from pdp.transport.callers import Caller
 from pdp.transport.errors import CallRefused, MessageError
-from pdp.transport.grpc import convert
+from pdp.transport.grpc import convert, messages
 from pdp.transport.grpc.gen.v1 import decision_pb2 as pb
 
 HEARTBEAT_SECONDS: Final = 15.0
@@ -105,5 +105,5 @@ def write_news(news: News) -> pb.WatchEvent:
         policy_revision=news.policy_revision,
         context_revision=news.context_revision,
         everything=news.everything,
-        entities=map(convert.write_uid, sorted(news.entities)),
+        entities=map(messages.write_uid, sorted(news.entities)),
     )

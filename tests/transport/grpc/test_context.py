@@ -26,7 +26,7 @@ from pdp.engine.writing import Writing
 from pdp.policies.bundle import load_bundle
 from pdp.telemetry.metrics import Metrics
 from pdp.transport.admission import Admission
-from pdp.transport.grpc import context, convert
+from pdp.transport.grpc import context, convert, messages
 from pdp.transport.grpc.context import ContextService
 from pdp.transport.grpc.gen.v1 import context_pb2 as pb
 from pdp.transport.grpc.gen.v1 import decision_pb2
@@ -98,7 +98,7 @@ def served(tmp_path: Path) -> Served:
 
 
 def uid(of: EntityUID) -> decision_pb2.EntityUid:
-    return convert.write_uid(of)
+    return messages.write_uid(of)
 
 
 def user(name: str, **attributes: bool | int) -> pb.ContextEntity:

@@ -17,7 +17,7 @@ from pdp.cedar.values import Datetime, Decimal, Duration, EntityUID, IPAddr, Rec
 from pdp.engine.decider import DeterminingPolicy, Obligation, ReasonClass, Verdict, deny
 from pdp.identity.subject import Method, Subject
 from pdp.transport.errors import MessageError
-from pdp.transport.grpc import convert
+from pdp.transport.grpc import convert, messages
 from pdp.transport.grpc.gen.v1 import decision_pb2 as pb
 
 ALICE = Subject(Entity(EntityUID("User", "alice")), Method.ASSERTED)
@@ -213,7 +213,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 @given(VALUES)
 def test_a_record_that_is_written_reads_back(value: Value) -> None:
     record = Record({"x": value})
-    written = convert.write_record(record).SerializeToString()
+    written = messages.write_record(record).SerializeToString()
     back = convert.read_request(message(context=pb.Record.FromString(written)), ALICE, "").context
     assert type(back.fields["x"]) is type(value)
     assert back == record
@@ -221,7 +221,7 @@ def test_a_record_that_is_written_reads_back(value: Value) -> None:
 
 @pytest.mark.parametrize("milliseconds", [-(2**63), -62_167_219_200_001, 253_402_300_800_000, 2**63 - 1])
 def test_a_datetime_without_a_text_is_written_and_does_not_read_back(milliseconds: int) -> None:
-    written = convert.write_record(Record({"x": Datetime(milliseconds)}))
+    written = messages.write_record(Record({"x": Datetime(milliseconds)}))
     assert written.fields["x"].extension_value.argument[0] in "+-"
     with pytest.raises(MessageError):
         convert.read_request(message(context=written), ALICE, "")
